@@ -1,0 +1,81 @@
+import { DEFAULT_POLICY } from "./policy.ts";
+import type { Override, Peer, Policy, ServiceList } from "./types.ts";
+import { isLive, scoredWeight } from "./weights.ts";
+
+/** A registered instance, its address resolved, with what is known of it. */
+export interface Candidate {
+  readonly id: string;
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly weight: number;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly score: number;
+  readonly override: Override | undefined;
+}
+
+/**
+ * Makes the best list of a service. A live override puts the service into `manual`: overridden instances have exactly the
+ * weight that the operator typed, the others their base weight. Best first: by weight, then score, then id.
+ */
+export function buildServiceList(
+  version: number,
+  policy: Policy | undefined,
+  candidates: readonly Candidate[],
+  nowMs: number,
+): ServiceList {
+  let manual = false;
+  for (const candidate of candidates) {
+    if (isLive(candidate.override, nowMs)) manual = true;
+  }
+  const instances: Peer[] = [];
+  for (const candidate of candidates) {
+    const { id, name, address, port, metadata, score } = candidate;
+    const baseWeight = candidate.weight;
+    if (isLive(candidate.override, nowMs)) {
+      const override = candidate.override!;
+      instances.push({ id, name, address, port, baseWeight, score, weight: override.weight, override, metadata });
+    } else {
+      const weight = manual ? baseWeight : scoredWeight(baseWeight, score);
+      instances.push({ id, name, address, port, baseWeight, score, weight, metadata });
+    }
+  }
+  instances.sort(compareBestFirst);
+  return { version, mode: manual ? "manual" : "normal", policy: policy ?? DEFAULT_POLICY, instances };
+}
+
+function compareBestFirst(a: Peer, b: Peer): number {
+  if (a.weight !== b.weight) return b.weight - a.weight;
+  if (a.score !== b.score) return b.score - a.score;
+  return a.id < b.id ? -1 : 1;
+}
+
+/** Whether two lists say the same, whatever their versions. */
+export function sameServiceList(a: ServiceList, b: ServiceList): boolean {
+  if (a.mode !== b.mode || a.instances.length !== b.instances.length) return false;
+  if (!sameFields(a.policy, b.policy)) return false;
+  for (let i = 0; i < a.instances.length; i++) {
+    if (!samePeer(a.instances[i]!, b.instances[i]!)) return false;
+  }
+  return true;
+}
+
+function samePeer(a: Peer, b: Peer): boolean {
+  if (a.id !== b.id || a.name !== b.name || a.address !== b.address || a.port !== b.port) return false;
+  if (a.baseWeight !== b.baseWeight || a.score !== b.score || a.weight !== b.weight) return false;
+  if ((a.override === undefined) !== (b.override === undefined)) return false;
+  if (a.override !== undefined && !sameFields(a.override, b.override!)) return false;
+  return sameFields(a.metadata, b.metadata);
+}
+
+function sameFields(a: object, b: object): boolean {
+  const left = a as Record<string, unknown>;
+  const right = b as Record<string, unknown>;
+  for (const key in left) {
+    if (left[key] !== right[key]) return false;
+  }
+  for (const key in right) {
+    if (left[key] !== right[key]) return false;
+  }
+  return true;
+}

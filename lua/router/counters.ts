@@ -1,0 +1,67 @@
+import { counters } from "./dicts.ts";
+import { BUCKETS } from "./histogram.ts";
+import { allServiceLoads } from "./loads.ts";
+
+/**
+ * Counters are kept in the worker and added to shared memory once a second, so that a request writes to no dict.
+ *
+ * Keys: `selections SERVICE PEER` · `responses SERVICE PEER CODE` · `codes` · `bucket SERVICE INDEX` ·
+ * `seconds SERVICE` · `rejected REASON`.
+ */
+export function flushCounters(): void {
+  for (const [service, load] of allServiceLoads()) {
+    if (load.dirty) {
+      load.dirty = load.inFlight > 0;
+      for (const [id, peer] of load.peers) {
+        if (peer.selections > 0) counters.incr(`selections ${service} ${id}`, peer.selections, 0);
+        peer.selections = 0;
+        for (const [code, count] of peer.responses) {
+          rememberCode(code);
+          counters.incr(`responses ${service} ${id} ${code}`, count, 0);
+          peer.responses.delete(code);
+        }
+      }
+      for (let bucket = 0; bucket <= BUCKETS.length; bucket++) {
+        const count = load.buckets[bucket] ?? 0;
+        if (count > 0) counters.incr(`bucket ${service} ${bucket}`, count, 0);
+        load.buckets[bucket] = 0;
+      }
+      if (load.durationSum > 0) counters.incr(`seconds ${service}`, load.durationSum, 0);
+      load.durationSum = 0;
+    }
+  }
+}
+
+/** A snapshot, or a part of one, was refused. */
+export function countRejected(reason: string): void {
+  counters.incr(`rejected ${reason}`, 1, 0);
+  const reasons = knownWords("reasons");
+  if (!reasons.includes(reason)) counters.set("reasons", table.concat([...reasons, reason], " "));
+}
+
+export function counted(key: string): number {
+  return (counters.get(key) as number | undefined) ?? 0;
+}
+
+/** The status codes, or the reasons, that were counted so far. */
+export function knownWords(key: "codes" | "reasons"): string[] {
+  const words: string[] = [];
+  const text = (counters.get(key) as string | undefined) ?? "";
+  for (const [word] of string.gmatch(text, "%S+")) words[words.length] = word!;
+  return words;
+}
+
+/** Lets go of the counters of a peer that has left the list. */
+export function forgetPeer(service: string, id: string): void {
+  counters.delete(`selections ${service} ${id}`);
+  for (const code of knownWords("codes")) counters.delete(`responses ${service} ${id} ${code}`);
+}
+
+const seenCodes = new LuaSet<number>();
+
+function rememberCode(code: number): void {
+  if (seenCodes.has(code)) return;
+  seenCodes.add(code);
+  const codes = knownWords("codes");
+  if (!codes.includes(`${code}`)) counters.set("codes", table.concat([...codes, `${code}`], " "));
+}

@@ -1,0 +1,17 @@
+/**
+ * The shared memory of the workers. Routes have a dict of their own, so that nothing else can crowd a list out.
+ *
+ * routes:   `head` (`EPOCH REVISION`) · `names` (services, one a line) · `version:SERVICE` (a number that grows with
+ *           every change) · `list:SERVICE:VERSION` (the list as JSON, after its checksum)
+ * state:    `leader` · `freshAtMs` · `ipconfig` (index of the URL in use) · `ack:WORKER` · `left` (epochs left)
+ * counters: what the metrics are made of
+ */
+function dict(name: string): SharedDict {
+  const found = ngx.shared[name];
+  if (found === undefined) throw `routectl: lua_shared_dict ${name} is missing: include routectl/http.conf`;
+  return found;
+}
+
+export const routes = dict("routectl_routes");
+export const state = dict("routectl_state");
+export const counters = dict("routectl_counters");

@@ -1,0 +1,96 @@
+import { weightsInForce } from "../core/plan.ts";
+import type { ServiceList } from "../core/types.ts";
+import { VERSION } from "../core/version.ts";
+import { stateOf } from "../core/weights.ts";
+import { workerPositions } from "./acknowledge.ts";
+import { situationOf } from "./admin.ts";
+import { counted, knownWords } from "./counters.ts";
+import { listAgeMs } from "./freshness.ts";
+import { BUCKETS } from "./histogram.ts";
+import { readList, serviceNames } from "./routes.ts";
+
+const TYPES = {
+  build_info: "gauge",
+  service_mode: "gauge",
+  service_members: "gauge",
+  service_members_healthy: "gauge",
+  peer_weight: "gauge",
+  peer_state: "gauge",
+  peer_selections_total: "counter",
+  upstream_responses_total: "counter",
+  upstream_response_duration_seconds: "histogram",
+  list_age_seconds: "gauge",
+  node_applied_revision: "gauge",
+  snapshot_rejected_total: "counter",
+} as const;
+
+/** Lines by metric: the exposition format wants all series of one metric together. */
+type Page = LuaMap<keyof typeof TYPES, string[]>;
+
+/** Writes the page in Prometheus's text format. Labels are names that were validated, so none needs escaping. */
+export function writeMetrics(): void {
+  const page: Page = new LuaMap();
+  add(page, "build_info", `{version="${VERSION}"}`, 1);
+  for (const worker of workerPositions()) {
+    add(page, "node_applied_revision", `{worker="${worker.worker}"}`, worker.revision);
+  }
+  for (const reason of knownWords("reasons")) {
+    add(page, "snapshot_rejected_total", `{reason="${reason}"}`, counted(`rejected ${reason}`));
+  }
+  const codes = knownWords("codes");
+  for (const service of serviceNames()) {
+    const [list] = readList(service);
+    if (list !== undefined) addService(page, service, list, codes);
+  }
+  ngx.header["Content-Type"] = "text/plain; version=0.0.4";
+  for (const [metric, lines] of page) {
+    ngx.print(`# TYPE routectl_${metric} ${TYPES[metric]}\n${table.concat(lines, "\n")}\n`);
+  }
+}
+
+function add(page: Page, metric: keyof typeof TYPES, labels: string, value: number, suffix = ""): void {
+  let lines = page.get(metric);
+  if (lines === undefined) {
+    lines = [];
+    page.set(metric, lines);
+  }
+  lines[lines.length] = `routectl_${metric}${suffix}${labels} ${string.format("%.14g", value)}`;
+}
+
+function addService(page: Page, service: string, list: ServiceList, codes: readonly string[]): void {
+  const situation = situationOf(list);
+  const weights = weightsInForce(list, situation);
+  const label = `{service="${service}"`;
+  for (const mode of ["normal", "manual", "fallback"]) {
+    add(page, "service_mode", `${label},mode="${mode}"}`, situation.mode === mode ? 1 : 0);
+  }
+  add(page, "service_members", `${label}}`, list.instances.length);
+  add(page, "list_age_seconds", `${label}}`, listAgeMs() / 1000);
+  let healthy = 0;
+  for (let i = 0; i < weights.length; i++) {
+    const peer = list.instances[i]!;
+    const weight = weights[i]!;
+    const peerLabel = `${label},peer="${peer.id}"`;
+    if (weight > 0) healthy++;
+    add(page, "peer_weight", `${peerLabel}}`, weight);
+    add(page, "peer_state", `${peerLabel},state="${stateOf(peer, weight)}"}`, 1);
+    add(page, "peer_selections_total", `${peerLabel}}`, counted(`selections ${service} ${peer.id}`));
+    for (const code of codes) {
+      const count = counted(`responses ${service} ${peer.id} ${code}`);
+      if (count > 0) add(page, "upstream_responses_total", `${peerLabel},code="${code}"}`, count);
+    }
+  }
+  add(page, "service_members_healthy", `${label}}`, healthy);
+  addDurations(page, service, label);
+}
+
+function addDurations(page: Page, service: string, label: string): void {
+  let count = 0;
+  for (let bucket = 0; bucket <= BUCKETS.length; bucket++) {
+    count += counted(`bucket ${service} ${bucket}`);
+    const bound = bucket < BUCKETS.length ? string.format("%g", BUCKETS[bucket]!) : "+Inf";
+    add(page, "upstream_response_duration_seconds", `${label},le="${bound}"}`, count, "_bucket");
+  }
+  add(page, "upstream_response_duration_seconds", `${label}}`, counted(`seconds ${service}`), "_sum");
+  add(page, "upstream_response_duration_seconds", `${label}}`, count, "_count");
+}
