@@ -1,6 +1,6 @@
-import { findPoint } from "./hash-ring.ts";
 import { hashText } from "./hash.ts";
-import { preparePlan, type Plan, type Situation, weightsInForce } from "./plan.ts";
+import { ringOrder } from "./hash-ring.ts";
+import { type Plan, preparePlan, type Situation, weightsInForce } from "./plan.ts";
 import { formatPercent } from "./text.ts";
 import type { Algorithm, Mode, Peer, ServiceList } from "./types.ts";
 import { stateOf } from "./weights.ts";
@@ -33,11 +33,18 @@ export function explain(list: ServiceList, situation: Situation, key: string): E
   const order = tryOrder(plan, key);
   const decided = plan.algorithm === "consistent-hash" || plan.algorithm === "best";
   const weights = weightsInForce(list, situation);
+  const ranks: Record<string, number> = {};
+  for (let rank = 0; rank < order.length; rank++) ranks[order[rank]!] = rank;
   const candidates: Candidate[] = [];
   for (let i = 0; i < list.instances.length; i++) {
     const peer = list.instances[i]!;
     const weight = weights[i]!;
-    candidates[i] = { id: peer.id, weight, eligible: weight > 0, reason: reasonFor(plan, peer, weight, order) };
+    candidates[i] = {
+      id: peer.id,
+      weight,
+      eligible: weight > 0,
+      reason: reasonFor(plan, peer, weight, ranks[peer.id]!),
+    };
   }
   return {
     algorithm: plan.algorithm,
@@ -48,7 +55,7 @@ export function explain(list: ServiceList, situation: Situation, key: string): E
   };
 }
 
-function reasonFor(plan: Plan, peer: Peer, weight: number, order: readonly string[]): string {
+function reasonFor(plan: Plan, peer: Peer, weight: number, rank: number): string {
   if (weight === 0) {
     if (stateOf(peer, weight) === "drained") return `drained by ${peer.override!.by}: ${peer.override!.reason}`;
     return "weight 0";
@@ -56,25 +63,14 @@ function reasonFor(plan: Plan, peer: Peer, weight: number, order: readonly strin
   const share = `${formatPercent(weight / plan.totalWeight)} of the weight`;
   if (plan.algorithm === "weighted-random") return `drawn by chance, ${share}`;
   if (plan.algorithm === "round-robin") return `takes turns, ${share}`;
-  const place = order.indexOf(peer.id);
-  if (plan.algorithm === "best") return place === 0 ? "head of the list" : `number ${place + 1} on the list`;
-  return place === 0 ? `owns the key on the ring, ${share}` : `number ${place + 1} along the ring, ${share}`;
+  if (plan.algorithm === "best") return rank === 0 ? "head of the list" : `number ${rank + 1} on the list`;
+  return rank === 0 ? `owns the key on the ring, ${share}` : `number ${rank + 1} along the ring, ${share}`;
 }
 
 function tryOrder(plan: Plan, key: string): string[] {
   const ids: string[] = [];
   if (plan.ring !== undefined) {
-    const owners = plan.ring.owners;
-    const start = findPoint(plan.ring, hashText(key));
-    const seen: Record<string, boolean> = {};
-    for (let step = 0; step < owners.length && ids.length < plan.ids.length; step++) {
-      const place = start + step;
-      const id = plan.ids[owners[place < owners.length ? place : place - owners.length]!]!;
-      if (seen[id] !== true) {
-        seen[id] = true;
-        ids[ids.length] = id;
-      }
-    }
+    for (const index of ringOrder(plan.ring, plan.weights, hashText(key))) ids[ids.length] = plan.ids[index]!;
     return ids;
   }
   const indices: number[] = [];

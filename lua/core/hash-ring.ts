@@ -2,9 +2,11 @@ import { hashText, hashTextAgain, mix32 } from "./hash.ts";
 import { type PickRequest, wasTried } from "./pick-request.ts";
 
 /**
- * A weighted consistent-hash ring (Karger et al., 1997): every peer owns points in proportion to its weight, and a key
- * belongs to the first point at or after its hash. The points of a peer depend on its id and weight alone, so when a
- * peer comes or goes, only its own keys move.
+ * Weighted consistent hashing: peers own points on a ring (Karger et al., 1997), a key is looked up from several places
+ * (Appleton and O'Reilly, "Multi-probe consistent hashing", 2015), and the peer at the least distance divided by its
+ * weight takes it. A peer's part of the keys is then in proportion to its weight, and how near a peer is to a key depends
+ * on its own id and weight alone: when a peer comes, goes or changes, only keys of its own move. Points in proportion to
+ * weights would not do: their number would have to follow the sum of the weights, and all points would change with it.
  *
  * Points are kept sorted by hash; the top bits of a hash index straight into them, so that a look-up is O(1).
  */
@@ -14,12 +16,14 @@ export interface HashRing {
   /** `starts[b]` is the first point whose hash falls into bucket b or a later one. */
   readonly starts: readonly number[];
   readonly bucketWidth: number;
+  readonly greatestWeight: number;
 }
 
 const TWO_32 = 4294967296;
-const LEAST_BUDGET = 16384;
-const MOST_BUDGET = 131072;
-const POINTS_PER_PEER = 64;
+
+/** The shares of the keys are within some 0.7 / sqrt(POINTS * PROBES) of the weights, 3 %. Both are the same for every ring. */
+const POINTS_PER_PEER = 32;
+const PROBES = 16;
 
 /** Bounded load: a peer takes at most this many times its fair part of the requests in flight. */
 const LOAD_BOUND = 1.25;
@@ -33,14 +37,9 @@ const LOAD_FLOOR = 64;
  * @param weights of the same peers, each above 0
  */
 export function buildHashRing(ids: readonly string[], weights: readonly number[]): HashRing {
-  const scale = pointsPerWeight(weights);
-  const counts: number[] = [];
-  let total = 0;
-  for (let i = 0; i < weights.length; i++) {
-    const count = Math.max(1, Math.floor(weights[i]! * scale));
-    counts[i] = count;
-    total += count;
-  }
+  const total = ids.length * POINTS_PER_PEER;
+  let greatestWeight = 0;
+  for (const weight of weights) greatestWeight = Math.max(greatestWeight, weight);
   let buckets = 1;
   while (buckets < total) buckets *= 2;
   const bucketWidth = TWO_32 / buckets;
@@ -56,7 +55,7 @@ export function buildHashRing(ids: readonly string[], weights: readonly number[]
     const second = hashTextAgain(ids[i]!);
     const stride = second % 2 === 0 ? second + 1 : second;
     let seed = first;
-    for (let point = 0; point < counts[i]!; point++) {
+    for (let point = 0; point < POINTS_PER_PEER; point++) {
       const hash = mix32(seed);
       seed = (seed + stride) % TWO_32;
       unsortedHashes[filled] = hash;
@@ -91,7 +90,7 @@ export function buildHashRing(ids: readonly string[], weights: readonly number[]
     owners[place] = owner;
     ends[bucket] = ends[bucket]! + 1;
   }
-  return { hashes, owners, starts, bucketWidth };
+  return { hashes, owners, starts, bucketWidth, greatestWeight };
 }
 
 /** Equal hashes are ordered by id, so that a ring does not depend on the order of the list. */
@@ -99,35 +98,22 @@ function comesBefore(hash: number, id: string, otherHash: number, otherId: strin
   return hash < otherHash || (hash === otherHash && id < otherId);
 }
 
-/**
- * How many points one unit of weight gets: a power of two, so that it rarely changes when weights do, and so that a
- * few peers get thousands of points each (shares within a few percent) while 10,000 peers stay affordable.
- */
-function pointsPerWeight(weights: readonly number[]): number {
-  let sum = 0;
-  for (const weight of weights) sum += weight;
-  let budget = LEAST_BUDGET;
-  while (budget < MOST_BUDGET && budget < weights.length * POINTS_PER_PEER) budget *= 2;
-  let scale = 1;
-  while (sum * scale > budget) scale /= 2;
-  while (sum * scale * 2 <= budget) scale *= 2;
-  return scale;
-}
-
-/**
- * The place on the ring of the first point at or after a key's hash.
- * @param keyHash from `hashText`
- */
-export function findPoint(ring: HashRing, keyHash: number): number {
+/** The place on the ring of the first point at or after a hash; one past the last point where there is none. */
+function findPoint(ring: HashRing, hash: number): number {
   const count = ring.hashes.length;
-  let place = ring.starts[Math.floor(keyHash / ring.bucketWidth)]!;
-  while (place < count && ring.hashes[place]! < keyHash) place++;
-  return place < count ? place : 0;
+  let place = ring.starts[Math.floor(hash / ring.bucketWidth)]!;
+  while (place < count && ring.hashes[place]! < hash) place++;
+  return place;
+}
+
+/** The next place from which a key is looked up: a linear congruential step (Knuth; the constants of Numerical Recipes). */
+function nextProbe(probe: number): number {
+  return (probe * 1664525 + 1013904223) % TWO_32;
 }
 
 /**
- * The peer that owns a key; where it is full or was tried already, the next one along the ring (Mirrokni, Thorup and
- * Zadimoghaddam, "Consistent hashing with bounded loads", 2016). When all are full the owner takes the request.
+ * The peer that is nearest to a key; where it is full or was tried already, the next nearest (Mirrokni, Thorup and
+ * Zadimoghaddam, "Consistent hashing with bounded loads", 2016). When all are full the nearest takes the request.
  * @returns the index of a peer, -1 when every peer was tried
  */
 export function pickFromRing(
@@ -136,20 +122,69 @@ export function pickFromRing(
   totalWeight: number,
   request: PickRequest,
 ): number {
-  const count = ring.owners.length;
-  const start = findPoint(ring, request.keyHash);
-  const fairLoad = (LOAD_BOUND * (request.totalInFlight + 1)) / totalWeight;
-  let untried = -1;
-  let last = -1;
-  for (let step = 0; step < count; step++) {
-    const place = start + step;
-    const owner = ring.owners[place < count ? place : place - count]!;
-    if (owner !== last && !wasTried(owner, request)) {
-      const load = request.loads[owner];
-      if (load === undefined || load.inFlight < LOAD_FLOOR || load.inFlight < fairLoad * weights[owner]!) return owner;
-      if (untried < 0) untried = owner;
+  const peer = nearest(ring, weights, (LOAD_BOUND * (request.totalInFlight + 1)) / totalWeight, request);
+  return peer < 0 ? nearest(ring, weights, Infinity, request) : peer;
+}
+
+/** @param mostLoad how many requests in flight a unit of weight may have */
+function nearest(ring: HashRing, weights: readonly number[], mostLoad: number, request: PickRequest): number {
+  const count = ring.hashes.length;
+  let peer = -1;
+  let least = Infinity;
+  let stopAt = Infinity;
+  let from = request.keyHash;
+  for (let probe = 0; probe < PROBES; probe++) {
+    const start = findPoint(ring, from);
+    for (let step = 0; step < count; step++) {
+      const ahead = start + step;
+      const place = ahead < count ? ahead : ahead - count;
+      const distance = ahead < count ? ring.hashes[place]! - from : ring.hashes[place]! - from + TWO_32;
+      if (distance >= stopAt) break;
+      const owner = ring.owners[place]!;
+      const remoteness = distance / weights[owner]!;
+      if (remoteness < least && !wasTried(owner, request) && !isFull(owner, weights[owner]! * mostLoad, request)) {
+        peer = owner;
+        least = remoteness;
+        stopAt = least * ring.greatestWeight;
+      }
     }
-    last = owner;
+    from = nextProbe(from);
   }
-  return untried;
+  return peer;
+}
+
+function isFull(peer: number, mostInFlight: number, request: PickRequest): boolean {
+  const load = request.loads[peer];
+  return load !== undefined && load.inFlight >= LOAD_FLOOR && load.inFlight >= mostInFlight;
+}
+
+/** All peers, the nearest to a key first: the order in which `pickFromRing` would try them while none is full. */
+export function ringOrder(ring: HashRing, weights: readonly number[], keyHash: number): number[] {
+  const count = ring.hashes.length;
+  const remoteness: number[] = [];
+  const foundAt: number[] = [];
+  const order: number[] = [];
+  for (let peer = 0; peer < weights.length; peer++) {
+    remoteness[peer] = Infinity;
+    foundAt[peer] = 0;
+    order[peer] = peer;
+  }
+  let from = keyHash;
+  for (let probe = 0; probe < PROBES; probe++) {
+    const start = findPoint(ring, from);
+    for (let step = 0; step < count; step++) {
+      const ahead = start + step;
+      const place = ahead < count ? ahead : ahead - count;
+      const distance = ahead < count ? ring.hashes[place]! - from : ring.hashes[place]! - from + TWO_32;
+      const owner = ring.owners[place]!;
+      if (distance / weights[owner]! < remoteness[owner]!) {
+        remoteness[owner] = distance / weights[owner]!;
+        foundAt[owner] = probe * count + step;
+      }
+    }
+    from = nextProbe(from);
+  }
+  return order.sort((a, b) =>
+    remoteness[a] !== remoteness[b] ? remoteness[a]! - remoteness[b]! : foundAt[a]! - foundAt[b]!,
+  );
 }

@@ -3,7 +3,14 @@ import { buildHashRing, type HashRing } from "./hash-ring.ts";
 import { DEFAULT_MAX_ATTEMPTS } from "./policy.ts";
 import { buildRoundRobin, type RoundRobin } from "./round-robin.ts";
 import type { Algorithm, Mode, Policy, ServiceList } from "./types.ts";
-import { FALLBACK_HALF_LIFE_MS, fallbackStep, fallbackWeight, isLive, nextFallbackStepAge } from "./weights.ts";
+import {
+  FALLBACK_HALF_LIFE_MS,
+  fallbackStep,
+  fallbackWeight,
+  isLive,
+  lastWeight,
+  nextFallbackStepAge,
+} from "./weights.ts";
 
 /** When and in what mode a list is served. Times in milliseconds. */
 export interface Situation {
@@ -97,9 +104,7 @@ function validUntil(list: ServiceList, situation: Situation): number | undefined
     if (isLive(peer.override, situation.nowMs)) {
       const expiresAt = peer.override!.expiresAt;
       if (expiresAt !== undefined && (until === undefined || expiresAt < until)) until = expiresAt;
-      // What comes after the override regresses as well.
-      if (peer.score < 1) regressing = true;
-    } else if (peer.weight !== peer.baseWeight) regressing = true;
+    } else if (lastWeight(peer) !== peer.baseWeight) regressing = true;
   }
   if (!regressing) return until;
   const halfLifeMs = situation.halfLifeMs ?? FALLBACK_HALF_LIFE_MS;

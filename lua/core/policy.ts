@@ -40,6 +40,8 @@ function isVariableName(name: string, dashes: boolean): boolean {
 /** What is wrong with a policy, in words for whoever wrote it; undefined when it is valid. */
 export function checkPolicy(value: unknown): string | undefined {
   if (typeof value !== "object" || value === undefined || value === null) return "policy: must be an object";
+  // In Lua an empty object is an empty array as well.
+  if (Array.isArray(value) && value.length > 0) return "policy: must be an object";
   const policy = value as Record<string, unknown>;
   for (const key in policy) {
     if (key !== "algorithm" && key !== "hashOn" && key !== "maxAttempts") {

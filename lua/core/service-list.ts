@@ -1,6 +1,6 @@
 import { DEFAULT_POLICY } from "./policy.ts";
 import type { Override, Peer, Policy, ServiceList } from "./types.ts";
-import { isLive, scoredWeight } from "./weights.ts";
+import { scoredWeight } from "./weights.ts";
 
 /** A registered instance, its address resolved, with what is known of it. */
 export interface Candidate {
@@ -15,25 +15,24 @@ export interface Candidate {
 }
 
 /**
- * Makes the best list of a service. A live override puts the service into `manual`: overridden instances have exactly the
+ * Makes the best list of a service. An override puts the service into `manual`: overridden instances have exactly the
  * weight that the operator typed, the others their base weight. Best first: by weight, then score, then id.
  */
 export function buildServiceList(
   version: number,
   policy: Policy | undefined,
   candidates: readonly Candidate[],
-  nowMs: number,
 ): ServiceList {
   let manual = false;
   for (const candidate of candidates) {
-    if (isLive(candidate.override, nowMs)) manual = true;
+    if (candidate.override !== undefined) manual = true;
   }
   const instances: Peer[] = [];
   for (const candidate of candidates) {
     const { id, name, address, port, metadata, score } = candidate;
     const baseWeight = candidate.weight;
-    if (isLive(candidate.override, nowMs)) {
-      const override = candidate.override!;
+    const { override } = candidate;
+    if (override !== undefined) {
       instances.push({ id, name, address, port, baseWeight, score, weight: override.weight, override, metadata });
     } else {
       const weight = manual ? baseWeight : scoredWeight(baseWeight, score);

@@ -2,13 +2,13 @@ import { isIpLiteral } from "./address.ts";
 import { isMetadataKey, isName } from "./names.ts";
 import { isIntegerWithin, MAX_BASE_WEIGHT, MAX_PORT, MAX_WEIGHT } from "./numbers.ts";
 import { checkPolicy } from "./policy.ts";
-import { escapeText } from "./text.ts";
+import { escapeText, utf8Length } from "./text.ts";
 
 /** A full snapshot of 100,000 instances is about 15 MiB; more than this is not a snapshot. */
 export const MAX_SNAPSHOT_BYTES = 64 * 1024 * 1024;
 export const MAX_INSTANCES = 20000;
 const MAX_METADATA_ENTRIES = 64;
-const MAX_TEXT_LENGTH = 512;
+const MAX_TEXT_BYTES = 512;
 const MAX_INTEGER = 9007199254740991;
 
 type Fields = Record<string, unknown>;
@@ -96,14 +96,17 @@ export function checkMetadata(value: unknown): string | undefined {
   let entries = 0;
   for (const key in value) {
     if (!isMetadataKey(key)) return `metadata: "${escapeText(`${key}`)}" is not a metadata key`;
-    if (!isText(value[key])) return `metadata.${key}: must be a text of at most ${MAX_TEXT_LENGTH} bytes`;
+    if (!isText(value[key])) return `metadata.${key}: must be a text of at most ${MAX_TEXT_BYTES} bytes`;
     entries++;
   }
   return entries > MAX_METADATA_ENTRIES ? `metadata: more than ${MAX_METADATA_ENTRIES} entries` : undefined;
 }
 
-function isText(value: unknown): value is string {
-  return typeof value === "string" && value.length <= MAX_TEXT_LENGTH;
+/** Whether `value` is a text of at most 512 bytes in UTF-8, such as a reason or a metadata value. */
+export function isText(value: unknown): value is string {
+  if (typeof value !== "string") return false;
+  const bytes = utf8Length(value);
+  return bytes !== undefined && bytes <= MAX_TEXT_BYTES;
 }
 
 /** In Lua an empty array and an empty object are the same table, so an empty array passes for an empty object here. */

@@ -36,15 +36,17 @@ export function isLive(override: Override | undefined, nowMs: number): boolean {
  * @param step from `fallbackStep`
  */
 export function fallbackWeight(peer: Peer, step: number, nowMs: number): number {
-  let weight = peer.weight;
-  if (peer.override !== undefined) {
-    if (isLive(peer.override, nowMs)) return peer.override.weight;
-    weight = scoredWeight(peer.baseWeight, peer.score);
-  }
+  if (isLive(peer.override, nowMs)) return peer.override!.weight;
+  const weight = lastWeight(peer);
   let trust = 1;
   for (let i = 0; i < step; i++) trust *= STEP_FACTOR;
   const regressed = roundHalfUp(peer.baseWeight + (weight - peer.baseWeight) * trust);
   return weight > 0 ? Math.max(1, regressed) : regressed;
+}
+
+/** The weight from which a peer without a live override regresses in fallback. */
+export function lastWeight(peer: Peer): number {
+  return peer.override === undefined ? peer.weight : scoredWeight(peer.baseWeight, peer.score);
 }
 
 /** Each weight as a part of the sum, 0..1; all 0 when the sum is 0. */

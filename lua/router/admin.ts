@@ -1,17 +1,18 @@
 import { explain } from "../core/explain.ts";
 import { isName } from "../core/names.ts";
-import { type Situation, algorithmInForce, weightsInForce } from "../core/plan.ts";
+import { algorithmInForce, weightsInForce } from "../core/plan.ts";
 import type { Override, ServiceList } from "../core/types.ts";
 import { VERSION } from "../core/version.ts";
 import { modeOf, shares, stateOf } from "../core/weights.ts";
 import { workerPositions } from "./acknowledge.ts";
 import { routes, state } from "./dicts.ts";
-import { listAgeMs, nowMs } from "./freshness.ts";
+import { listAgeMs } from "./freshness.ts";
 import { encodeJson, jsonArray, NULL } from "./json.ts";
 import { leaderPid } from "./leader.ts";
 import { writeMetrics } from "./metrics.ts";
 import { currentPosition, readList, serviceNames } from "./routes.ts";
 import { settings } from "./settings.ts";
+import { situationOf } from "./situation.ts";
 
 /** The read-only admin API. Every answer is JSON, `/metrics` apart. */
 export function admin(): void {
@@ -46,12 +47,6 @@ function failure(error: string, message: string): string {
 /** The age of the list, null when no ipconfig has answered since the list was first read. */
 function ageForJson(): number | object {
   return state.get("freshAtMs") === undefined ? NULL : Math.floor(listAgeMs());
-}
-
-export function situationOf(list: ServiceList): Situation {
-  const ageMs = listAgeMs();
-  const mode = modeOf(list.mode, ageMs, settings.staleAfterMs);
-  return { mode, nowMs: nowMs(), listAgeMs: ageMs, halfLifeMs: settings.halfLifeMs };
 }
 
 function status(): string {

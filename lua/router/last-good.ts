@@ -54,6 +54,12 @@ export function writeLastGoodIfDue(): void {
   lastWriteMs = now;
 }
 
+/** Lua's file, with what its functions return on a full disk. */
+interface OutputFile {
+  write(...text: string[]): LuaMultiReturn<[object | undefined, string?]>;
+  close(): LuaMultiReturn<[boolean | undefined, string?]>;
+}
+
 function writeFile(position: string): string | undefined {
   const lines: string[] = [];
   const checksums: string[] = [];
@@ -71,12 +77,13 @@ function writeFile(position: string): string | undefined {
   const aside = `${settings.lastGoodFile}.new`;
   const [file, openError] = io.open(aside, "wb");
   if (file === undefined) return escapeReason(openError);
-  const [written, writeError] = file.write(`${head} ${checksum}\n`, table.concat(lines));
+  const output = file as unknown as OutputFile;
+  const [written, writeError] = output.write(`${head} ${checksum}\n`, table.concat(lines));
   // A full disk may show only when the file is closed.
-  const [closed, closeError] = file.close() as unknown as LuaMultiReturn<[boolean | undefined, string?]>;
+  const [closed, closeError] = output.close();
   if (written === undefined || closed !== true) {
     os.remove(aside);
-    return escapeReason((writeError as string | undefined) ?? closeError);
+    return escapeReason(writeError ?? closeError);
   }
   const [renamed, renameError] = os.rename(aside, settings.lastGoodFile);
   return renamed ? undefined : escapeReason(renameError);

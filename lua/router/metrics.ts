@@ -3,11 +3,11 @@ import type { ServiceList } from "../core/types.ts";
 import { VERSION } from "../core/version.ts";
 import { stateOf } from "../core/weights.ts";
 import { workerPositions } from "./acknowledge.ts";
-import { situationOf } from "./admin.ts";
 import { counted, knownWords } from "./counters.ts";
 import { listAgeMs } from "./freshness.ts";
 import { BUCKETS } from "./histogram.ts";
 import { readList, serviceNames } from "./routes.ts";
+import { situationOf } from "./situation.ts";
 
 const TYPES = {
   build_info: "gauge",

@@ -7,6 +7,7 @@ import { hashVariable } from "./hash-key.ts";
 import { forgetGonePeers, forgetService, type PeerLoad, peerLoad, type ServiceLoad, serviceLoad } from "./loads.ts";
 import { settings } from "./settings.ts";
 import { readList } from "./routes.ts";
+import { situationOf } from "./situation.ts";
 
 /** What this worker routes a service by. Built when the list changes; a request only reads it. */
 export interface RouteTable {
@@ -52,10 +53,7 @@ function buildTable(service: string): RouteTable | undefined {
     forgetService(service);
     return undefined;
   }
-  const ageMs = listAgeMs();
-  const mode = modeOf(list.mode, ageMs, settings.staleAfterMs);
-  const situation = { mode, nowMs: nowMs(), listAgeMs: ageMs, halfLifeMs: settings.halfLifeMs };
-  const plan = preparePlan(list, situation, math.random());
+  const plan = preparePlan(list, situationOf(list), math.random());
   const hosts: string[] = [];
   const ports: number[] = [];
   const loads: PeerLoad[] = [];

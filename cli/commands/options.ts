@@ -1,0 +1,109 @@
+import { hostname, userInfo } from "node:os";
+import { type Command, Option } from "commander";
+import { FORMATS, type Format, write } from "../output/present.ts";
+import { ipconfigAt, waitForRevision } from "../remote/ipconfig.ts";
+import type { Outcome } from "../store/change.ts";
+import type { Store } from "../store/etcd.ts";
+import { parseWhole } from "./parse.ts";
+
+/** Where the parts are; options of the program, so every command has them. */
+export interface Connection {
+  readonly etcd?: string;
+  readonly ipconfig: string;
+  readonly router: string;
+  readonly prefix?: string;
+  readonly debug?: boolean;
+}
+
+export interface WriteOptions {
+  readonly reason: string;
+  readonly by: string;
+  readonly dryRun?: boolean;
+  readonly wait?: boolean;
+  readonly timeout: number;
+  readonly output: Format;
+}
+
+export const DEFAULT_ETCD = "http://127.0.0.1:2379";
+
+export function withConnection(program: Command): Command {
+  return program
+    .addOption(new Option("--etcd <urls>", `etcd (default: ${DEFAULT_ETCD})`).env("ROUTECTL_ETCD"))
+    .addOption(new Option("--ipconfig <urls>", "ipconfig").env("ROUTECTL_IPCONFIG").default("http://127.0.0.1:9146"))
+    .addOption(new Option("--router <urls>", "a router's admin API").env("ROUTECTL_ROUTER").default("http://127.0.0.1:9145"))
+    .addOption(new Option("--prefix <prefix>", "prefix of the keys in etcd").env("ROUTECTL_PREFIX").hideHelp())
+    .option("--debug", "show where an error came from");
+}
+
+export function withRead(command: Command): Command {
+  return command
+    .addOption(new Option("-o, --output <format>", "how to print it").choices(FORMATS).default("table"))
+    .option("-w, --watch", "print it again every second");
+}
+
+export function withWrite(command: Command): Command {
+  return command
+    .option("--reason <text>", "why, for the history", "")
+    .addOption(new Option("--by <name>", "who, for the history").env("ROUTECTL_BY").default(defaultAuthor(), "you@this-host"))
+    .option("--dry-run", "say what would change, and change nothing")
+    .option("--wait", "return when every worker of every live router applies it")
+    .option("--timeout <seconds>", "how long --wait waits", parseWhole(1, 3600), 10)
+    .addOption(new Option("-o, --output <format>", "how to print it").choices(FORMATS).default("table"));
+}
+
+function defaultAuthor(): string {
+  try {
+    return `${userInfo().username}@${hostname()}`;
+  } catch {
+    return `uid-${process.getuid?.() ?? 0}@${hostname()}`;
+  }
+}
+
+/** Opens etcd for one piece of work. etcd's client is loaded only by commands that need it. */
+export async function useStore<T>(connection: Connection, work: (store: Store) => Promise<T>): Promise<T> {
+  const { openStore } = await import("../store/etcd.ts");
+  const store = openStore(storeOptions(connection));
+  try {
+    return await work(store);
+  } finally {
+    store.close();
+  }
+}
+
+export function storeOptions(connection: Connection) {
+  const { ROUTECTL_ETCD_USER: username, ROUTECTL_ETCD_PASSWORD: password } = process.env;
+  return {
+    urls: connection.etcd ?? DEFAULT_ETCD,
+    ...(connection.prefix === undefined ? {} : { prefix: connection.prefix.replace(/\/+$/, "") }),
+    ...(username === undefined || password === undefined ? {} : { username, password }),
+  };
+}
+
+/** Prints what a write has done, after it is applied everywhere when that was asked for. */
+export async function finishWrite(
+  command: Command,
+  outcomes: readonly Outcome[],
+  describe: (outcome: Outcome) => string,
+): Promise<void> {
+  const options = command.optsWithGlobals<WriteOptions & Connection>();
+  const revision = Math.max(0, ...outcomes.map((outcome) => outcome.revision ?? 0));
+  if (options.wait === true && revision > 0) {
+    await waitForRevision(ipconfigAt(options.ipconfig), revision, options.timeout * 1000);
+  }
+  if (options.output === "json" || options.output === "yaml") {
+    const value = outcomes.map(({ service, changes, revision: at }) => ({ service, changes, revision: at ?? null }));
+    const { formatAs } = await import("../output/present.ts");
+    return write(await formatAs(options.output, value.length === 1 ? value[0] : value, () => ""));
+  }
+  for (const outcome of outcomes) {
+    const dry = options.dryRun === true ? " (dry run: nothing was written)" : "";
+    write(`${describe(outcome)}${dry}`);
+  }
+  if (options.wait === true && revision > 0) write(`revision ${revision} is applied by every worker of every live router`);
+}
+
+/** One line a change, or that there was none. */
+export function describeChanges(outcome: Outcome): string {
+  if (outcome.changes.length === 0) return `${outcome.service}: nothing to change`;
+  return outcome.changes.map((change) => `${outcome.service}: ${change}`).join("\n");
+}

@@ -1,0 +1,57 @@
+import type { Command } from "commander";
+import { type Connection, storeOptions } from "./options.ts";
+import { type HostPort, parseHostPort, parseWhole } from "./parse.ts";
+
+/** The commands that run one part in the foreground. */
+
+export function registerIpconfig(program: Command): void {
+  program
+    .command("ipconfig")
+    .description("run the discovery service: watches etcd and serves the best lists")
+    .option("--listen <host:port>", "where to serve (default: 127.0.0.1:9146)", parseHostPort, {
+      host: "127.0.0.1",
+      port: 9146,
+    })
+    .option("--relist-ms <milliseconds>", "how often to list etcd anew", parseWhole(1000, 3_600_000), 30_000)
+    .addHelpText("after", "\nExample:\n  $ routectl ipconfig --listen 127.0.0.1:9147 --etcd http://10.0.0.5:2379")
+    .action(async (options: { listen: HostPort; relistMs: number }, command: Command) => {
+      process.title = "routectl ipconfig";
+      const { default: pino } = await import("pino");
+      const { openStore } = await import("../store/etcd.ts");
+      const { startReplica } = await import("../ipconfig/replica.ts");
+      const logger = pino({ base: { part: "ipconfig" } }, pino.destination({ dest: 2, sync: true }));
+      const store = openStore(storeOptions(command.optsWithGlobals<Connection>()));
+      const replica = await startReplica(store, { ...options.listen, relistMs: options.relistMs }, logger).catch((error) => {
+        store.close();
+        throw error;
+      });
+      logger.info(`serving on ${replica.url}`);
+      await endOfService();
+      await replica.stop();
+      store.close();
+    });
+}
+
+export function registerDemoInstance(program: Command): void {
+  program
+    .command("demo-instance", { hidden: true })
+    .description("run one instance of the demo service")
+    .requiredOption("--id <id>", "its id")
+    .requiredOption("--listen <host:port>", "where to serve", parseHostPort)
+    .addHelpText("after", "\nExample:\n  $ routectl demo-instance --id demo-1 --listen 127.0.0.1:9001")
+    .action(async (options: { id: string; listen: HostPort }) => {
+      process.title = `routectl ${options.id}`;
+      const { startDemoInstance } = await import("../stack/demo-instance.ts");
+      const instance = await startDemoInstance(options.id, options.listen.host, options.listen.port);
+      await endOfService();
+      await instance.stop();
+    });
+}
+
+/** Resolves when the process is asked to end. */
+function endOfService(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once("SIGINT", () => resolve());
+    process.once("SIGTERM", () => resolve());
+  });
+}

@@ -1,0 +1,54 @@
+import type { Command } from "commander";
+import { EXIT } from "../errors.ts";
+import { present, type ReadOptions } from "../output/present.ts";
+import type { Cell } from "../output/table.ts";
+import { formatDuration } from "../output/times.ts";
+import type { Status } from "../remote/status.ts";
+import { type Connection, storeOptions, withRead } from "./options.ts";
+
+export function registerStatus(program: Command): void {
+  withRead(program.command("status").description("every part: whether it answers, at which revision, in which mode"))
+    .addHelpText("after", "\nExample:\n  $ routectl status -o json\n\nExits with 3 when a part does not answer.")
+    .action(async (options: ReadOptions, command: Command) => {
+      const connection = command.optsWithGlobals<Connection>();
+      const { readStatus } = await import("../remote/status.ts");
+      const { renderTable } = await import("../output/table.ts");
+      await present(
+        options,
+        async () => {
+          const status = await readStatus(storeOptions(connection), connection.ipconfig, connection.router);
+          const parts = [status.etcd, ...status.ipconfigs, ...status.routers];
+          process.exitCode = parts.every((part) => part.reachable) ? EXIT.ok : EXIT.unreachable;
+          return status;
+        },
+        (status) => renderTable(["PART", "AT", "STATE", "DETAIL"], rowsOf(status)),
+      );
+    });
+}
+
+function rowsOf({ etcd, ipconfigs, routers, services }: Status): Cell[][] {
+  const rows: Cell[][] = [["etcd", etcd.url, stateCell(etcd.reachable, "ok"), etcd.error ?? `revision ${etcd.revision}`]];
+  for (const { url, reachable, error, revision, epoch } of ipconfigs) {
+    rows.push(["ipconfig", url, stateCell(reachable, "ok"), error ?? `revision ${revision}, epoch ${epoch}`]);
+  }
+  for (const router of routers) {
+    const detail = [
+      `revision ${router.revision}`,
+      `${router.workers.length} of ${router.workerCount} workers report`,
+      router.ipconfig === null ? "no ipconfig has answered yet" : `asks ${router.ipconfig}`,
+      router.listAgeMs === null ? "" : `heard of it ${formatDuration(router.listAgeMs)} ago`,
+    ].filter((text) => text !== "");
+    const at = router.url ?? `reported by ${router.reportedBy}`;
+    const state = stateCell(router.reachable, router.mode ?? "reports");
+    rows.push([`router ${router.node}`, at, state, router.error ?? detail.join(", ")]);
+  }
+  for (const { service, mode, algorithm, members, healthy } of services) {
+    rows.push([`service ${service}`, "-", stateCell(true, mode), `${algorithm}, ${healthy} of ${members} instances take requests`]);
+  }
+  return rows;
+}
+
+function stateCell(reachable: boolean, state: string): Cell {
+  if (!reachable) return { text: "unreachable", tone: "bad" };
+  return { text: state, tone: state === "ok" || state === "normal" || state === "reports" ? "good" : "notable" };
+}

@@ -1,0 +1,21 @@
+import type { Command } from "commander";
+import { write } from "../output/present.ts";
+import { type Connection, useStore } from "./options.ts";
+import { parseWhole } from "./parse.ts";
+
+export function registerWait(program: Command): void {
+  program
+    .command("wait")
+    .description("return when every worker of every live router applies what was written")
+    .option("--revision <revision>", "this revision (default: the newest in etcd)", parseWhole(1, Number.MAX_SAFE_INTEGER))
+    .option("--timeout <seconds>", "how long to wait", parseWhole(1, 3600), 10)
+    .addHelpText("after", "\nExample:\n  $ routectl wait --revision 42 --timeout 30")
+    .action(async (options: { revision?: number; timeout: number }, command: Command) => {
+      const connection = command.optsWithGlobals<Connection>();
+      const { newestRoutingRevision } = await import("../store/newest-revision.ts");
+      const { ipconfigAt, waitForRevision } = await import("../remote/ipconfig.ts");
+      const revision = options.revision ?? (await useStore(connection, newestRoutingRevision));
+      const { routers } = await waitForRevision(ipconfigAt(connection.ipconfig), revision, options.timeout * 1000);
+      write(`revision ${revision} is applied by ${routers.map(({ node }) => node).join(", ")}`);
+    });
+}

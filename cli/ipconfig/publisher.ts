@@ -1,0 +1,126 @@
+import { isIpLiteral } from "../../lua/core/address.ts";
+import { buildServiceList, type Candidate, sameServiceList } from "../../lua/core/service-list.ts";
+import type { ServiceList } from "../../lua/core/types.ts";
+import type { Catalog, CatalogService } from "../store/catalog.ts";
+
+interface Published {
+  readonly list: ServiceList;
+  /** The list as JSON, made once: an answer to a poll only puts such texts together. */
+  readonly json: string;
+}
+
+/** The lists as routers see them, with what changed when, so that a poll is answered with the changes alone. */
+export interface Publisher {
+  readonly epoch: string | undefined;
+  readonly revision: number;
+  readonly lists: ReadonlyMap<string, Published>;
+  /** Takes over what the catalog says of the touched services; all of it when the epoch is another one. */
+  publish(catalog: Catalog, epoch: string, touched: ReadonlySet<string>): void;
+  /** The answer for a router at a position; undefined when there is nothing newer for it. */
+  snapshotSince(epoch: string | undefined, revision: number): string | undefined;
+  /** Resolves when something newer was published, or `timeoutMs` has passed, or the signal aborts. */
+  waitForNews(timeoutMs: number, signal: AbortSignal): Promise<void>;
+}
+
+/** So many changes are remembered; a router that is further behind gets everything. */
+const MAX_CHANGES = 10_000;
+
+export function createPublisher(): Publisher {
+  let epoch: string | undefined;
+  let revision = 0;
+  /** The state from which the remembered changes go on. */
+  let baseRevision = 0;
+  let changes: { revision: number; service: string }[] = [];
+  const lists = new Map<string, Published>();
+  const waiting = new Set<() => void>();
+
+  const update = (catalog: Catalog, name: string): boolean => {
+    const service = catalog.services.get(name);
+    const before = lists.get(name);
+    if (service === undefined || (service.policy === undefined && service.instances.size === 0)) {
+      return lists.delete(name);
+    }
+    const list = buildServiceList(catalog.revision, service.policy, candidatesOf(catalog, service));
+    if (before !== undefined && sameServiceList(before.list, list)) return false;
+    lists.set(name, { list, json: JSON.stringify(list) });
+    return true;
+  };
+
+  const publish: Publisher["publish"] = (catalog, newEpoch, touched) => {
+    if (newEpoch !== epoch) {
+      epoch = newEpoch;
+      lists.clear();
+      changes = [];
+      baseRevision = catalog.revision;
+      for (const name of catalog.services.keys()) update(catalog, name);
+    } else {
+      for (const name of touched) {
+        if (update(catalog, name)) changes.push({ revision: catalog.revision, service: name });
+      }
+      if (changes.length > MAX_CHANGES) {
+        changes = changes.slice(-MAX_CHANGES / 2);
+        // Other changes of the first one's revision may be among those let go.
+        baseRevision = changes[0]!.revision;
+      }
+    }
+    revision = catalog.revision;
+    for (const wake of [...waiting]) wake();
+  };
+
+  const snapshotSince: Publisher["snapshotSince"] = (routerEpoch, routerRevision) => {
+    if (epoch === undefined) return undefined;
+    const known = routerEpoch === epoch && routerRevision >= baseRevision;
+    if (known && routerRevision >= revision) return undefined;
+    const changed = new Set<string>();
+    if (known) {
+      for (let i = changes.length - 1; i >= 0 && changes[i]!.revision > routerRevision; i--) {
+        changed.add(changes[i]!.service);
+      }
+    }
+    const services: string[] = [];
+    const removed: string[] = [];
+    for (const name of known ? changed : lists.keys()) {
+      const published = lists.get(name);
+      if (published === undefined) removed.push(name);
+      else services.push(`${JSON.stringify(name)}:${published.json}`);
+    }
+    const head = `"schema":1,"epoch":${JSON.stringify(epoch)},"revision":${revision},"full":${!known}`;
+    return `{${head},"services":{${services.join(",")}},"removed":${JSON.stringify(removed)}}`;
+  };
+
+  return {
+    get epoch() {
+      return epoch;
+    },
+    get revision() {
+      return revision;
+    },
+    lists,
+    publish,
+    snapshotSince,
+    waitForNews: (timeoutMs, signal) =>
+      new Promise((resolve) => {
+        const done = (): void => {
+          clearTimeout(timer);
+          waiting.delete(done);
+          signal.removeEventListener("abort", done);
+          resolve();
+        };
+        const timer = setTimeout(done, timeoutMs);
+        waiting.add(done);
+        signal.addEventListener("abort", done);
+        if (signal.aborted) done();
+      }),
+  };
+}
+
+/** The instances of a service with an address that routers can use; those whose name is not resolved yet are left out. */
+function candidatesOf(catalog: Catalog, service: CatalogService): Candidate[] {
+  const candidates: Candidate[] = [];
+  for (const instance of service.instances.values()) {
+    const address = isIpLiteral(instance.address) ? instance.address : catalog.resolved.get(instance.address);
+    if (!isIpLiteral(address)) continue;
+    candidates.push({ ...instance, address, score: 1, override: service.overrides.get(instance.id) });
+  }
+  return candidates;
+}

@@ -1,0 +1,95 @@
+import { Hono } from "hono";
+import { isName } from "../../lua/core/names.ts";
+import type { Publisher } from "./publisher.ts";
+import { type Acknowledgement, acknowledgementSchema, type RouterReport } from "./routers.ts";
+
+/** What the HTTP API stands on. */
+export interface Api {
+  readonly publisher: Publisher;
+  etcdConnected(): boolean;
+  /** A router named a revision that is newer than ours: we lag, or etcd went back in time. */
+  onAhead(revision: number): void;
+  acknowledge(node: string, report: Acknowledgement): boolean;
+  routers(): RouterReport[];
+  metrics(): Promise<string>;
+}
+
+/** A router gives up on a poll that is held for longer. */
+const MAX_WAIT_MS = 60_000;
+
+const JSON_TYPE = { "content-type": "application/json" };
+
+/** The HTTP API of ipconfig: everything but a router's report only reads. */
+export function createServer(api: Api): Hono {
+  const app = new Hono();
+  const { publisher } = api;
+
+  const whole = (value: string | undefined, otherwise: number): number | undefined =>
+    value === undefined ? otherwise : /^\d{1,16}$/.test(value) ? Number(value) : undefined;
+
+  app.get("/v1/snapshot", async (context) => {
+    const epoch = context.req.query("epoch");
+    const revision = whole(context.req.query("revision"), 0);
+    const waitMs = whole(context.req.query("waitMs"), 0);
+    if (revision === undefined || waitMs === undefined) {
+      return context.json({ error: "usage", message: "revision and waitMs must be whole numbers" }, 400);
+    }
+    const headers = { ...JSON_TYPE, "x-routectl-etcd": api.etcdConnected() ? "connected" : "disconnected" };
+    if (publisher.epoch === undefined) {
+      return context.json({ error: "no-list", message: "etcd holds no services yet, or was not read yet" }, 503);
+    }
+    if (epoch === publisher.epoch && revision > publisher.revision) api.onAhead(revision);
+    const deadline = Date.now() + Math.min(waitMs, MAX_WAIT_MS);
+    const { signal } = context.req.raw;
+    while (true) {
+      const body = publisher.snapshotSince(epoch, revision);
+      if (body !== undefined) return context.body(body, 200, headers);
+      const leftMs = deadline - Date.now();
+      if (leftMs <= 0 || signal.aborted) return context.body(null, 304, headers);
+      await publisher.waitForNews(leftMs, signal);
+    }
+  });
+
+  app.get("/v1/services", (context) => {
+    const services = [...publisher.lists].map(([name, { json }]) => `${JSON.stringify(name)}:${json}`);
+    return context.body(`{${position(publisher)},"services":{${services.join(",")}}}`, 200, JSON_TYPE);
+  });
+
+  app.get("/v1/services/:name", (context) => {
+    const published = publisher.lists.get(context.req.param("name"));
+    if (published === undefined) return context.json({ error: "unknown-service", message: "no such service" }, 404);
+    const service = JSON.stringify(context.req.param("name"));
+    return context.body(`{"service":${service},${position(publisher)},${published.json.slice(1)}`, 200, JSON_TYPE);
+  });
+
+  app.post("/v1/routers/:node/ack", async (context) => {
+    const node = context.req.param("node");
+    const report = acknowledgementSchema.safeParse(await context.req.json().catch(() => undefined));
+    if (!isName(node) || !report.success) {
+      return context.json({ error: "invalid", message: "that is not a router's report" }, 400);
+    }
+    if (!api.acknowledge(node, report.data)) {
+      return context.json({ error: "too-many", message: "too many routers report here" }, 429);
+    }
+    return context.body(null, 204);
+  });
+
+  app.get("/v1/routers", (context) =>
+    context.json({ epoch: publisher.epoch ?? null, revision: publisher.revision, routers: api.routers() }),
+  );
+
+  app.get("/healthz", (context) => context.text("ok\n"));
+  app.get("/readyz", (context) => {
+    if (publisher.epoch === undefined) return context.text("no list yet: etcd is empty or was not read\n", 503);
+    return context.text(api.etcdConnected() ? "ok\n" : "ok, by the last list: etcd does not answer\n");
+  });
+  app.get("/metrics", async (context) => context.text(await api.metrics()));
+  app.notFound((context) =>
+    context.json({ error: "not-found", message: "try /v1/services, /v1/snapshot, /v1/routers, /metrics" }, 404),
+  );
+  return app;
+}
+
+function position(publisher: Publisher): string {
+  return `"epoch":${JSON.stringify(publisher.epoch ?? null)},"revision":${publisher.revision}`;
+}

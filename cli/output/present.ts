@@ -1,0 +1,40 @@
+import { setTimeout as delay } from "node:timers/promises";
+
+export const FORMATS = ["table", "wide", "json", "yaml"] as const;
+export type Format = (typeof FORMATS)[number];
+
+export interface ReadOptions {
+  readonly output: Format;
+  readonly watch?: boolean;
+}
+
+const WATCH_INTERVAL_MS = 1000;
+
+/** Prints what a read command found, once, or with `--watch` again every second. */
+export async function present<T>(
+  options: ReadOptions,
+  read: () => Promise<T>,
+  renderText: (value: T, wide: boolean) => string,
+): Promise<void> {
+  const show = async (): Promise<string> => formatAs(options.output, await read(), renderText);
+  if (options.watch !== true) return write(await show());
+  const clear = process.stdout.isTTY === true ? "\u001b[2J\u001b[H" : "";
+  while (true) {
+    write(clear + (await show()));
+    await delay(WATCH_INTERVAL_MS);
+  }
+}
+
+export async function formatAs<T>(
+  format: Format,
+  value: T,
+  renderText: (value: T, wide: boolean) => string,
+): Promise<string> {
+  if (format === "json") return JSON.stringify(value, undefined, process.stdout.isTTY === true ? 2 : undefined);
+  if (format === "yaml") return (await import("yaml")).stringify(value).trimEnd();
+  return renderText(value, format === "wide");
+}
+
+export function write(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

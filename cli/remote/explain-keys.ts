@@ -1,0 +1,42 @@
+import { explain } from "../../lua/core/explain.ts";
+import { RoutectlError } from "../errors.ts";
+import { fetchServiceList, ipconfigAt } from "./ipconfig.ts";
+import { fetchKnownService } from "./known-service.ts";
+import { fetchExplanation, type RouterExplanation, routerAt } from "./router.ts";
+
+/**
+ * Explains keys as a router decides them; where no router answers, by the same function from the list of ipconfig.
+ * @param urls of routers and of ipconfigs, separated by commas
+ */
+export async function explainKeys(
+  urls: { router: string; ipconfig: string },
+  service: string,
+  keys: readonly string[],
+): Promise<RouterExplanation[]> {
+  try {
+    await fetchKnownService(urls.router, service);
+  } catch (error) {
+    if (!(error instanceof RoutectlError) || error.code !== "router-unreachable") throw error;
+    return explainFromList(urls.ipconfig, service, keys, error);
+  }
+  const explained: RouterExplanation[] = [];
+  for (const key of keys) explained.push(await fetchExplanation(routerAt(urls.router), service, key));
+  return explained;
+}
+
+async function explainFromList(
+  ipconfig: string,
+  service: string,
+  keys: readonly string[],
+  routerError: Error,
+): Promise<RouterExplanation[]> {
+  const list = await fetchServiceList(ipconfigAt(ipconfig), service).catch(() => {
+    throw routerError;
+  });
+  const situation = { mode: list.mode, nowMs: Date.now(), listAgeMs: 0 };
+  return keys.map((key) => {
+    // lua/core takes a text's bytes, one a character.
+    const { peer, ...rest } = explain(list, situation, Buffer.from(key, "utf8").toString("latin1"));
+    return { service, key, revision: list.revision, peer: peer ?? null, ...rest };
+  });
+}

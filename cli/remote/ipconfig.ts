@@ -1,0 +1,70 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { ServiceList } from "../../lua/core/types.ts";
+import { EXIT, RoutectlError } from "../errors.ts";
+import { getJson, type Remote } from "./http.ts";
+
+/** A router, as an ipconfig knows it. */
+export interface RouterReport {
+  readonly node: string;
+  readonly ageMs: number;
+  readonly workerCount: number;
+  /** The URL of the ipconfig that it uses. */
+  readonly ipconfig: string;
+  readonly workers: readonly { worker: number; pid: number; epoch: string; revision: number }[];
+}
+
+export interface RoutersAnswer {
+  readonly epoch: string | null;
+  readonly revision: number;
+  readonly routers: readonly RouterReport[];
+}
+
+export type ServiceAnswer = ServiceList & { service: string; epoch: string; revision: number };
+
+export function ipconfigAt(urls: string): Remote {
+  return { part: "ipconfig", urls, hint: "start one with routectl ipconfig, or name it with --ipconfig URL" };
+}
+
+export async function fetchRouters(remote: Remote): Promise<RoutersAnswer & { url: string }> {
+  const { value, url } = await getJson<RoutersAnswer>(remote, "/v1/routers");
+  return { ...value, url };
+}
+
+export async function fetchServiceList(remote: Remote, service: string): Promise<ServiceAnswer> {
+  return (await getJson<ServiceAnswer>(remote, `/v1/services/${service}`)).value;
+}
+
+const ASK_AGAIN_MS = 25;
+
+/**
+ * Waits until every worker of every live router applies a revision.
+ * @returns the routers
+ * @throws `not-converged` (exit 8) that names who is behind
+ */
+export async function waitForRevision(remote: Remote, revision: number, timeoutMs: number): Promise<RoutersAnswer> {
+  const deadline = performance.now() + timeoutMs;
+  while (true) {
+    const answer = await fetchRouters(remote);
+    const behind = describeBehind(answer, revision);
+    if (behind === undefined) return answer;
+    if (performance.now() >= deadline) {
+      throw new RoutectlError(
+        "not-converged",
+        EXIT.notConverged,
+        `revision ${revision} is not applied everywhere after ${timeoutMs / 1000} s: ${behind}; see routectl status`,
+      );
+    }
+    await delay(ASK_AGAIN_MS);
+  }
+}
+
+function describeBehind({ epoch, revision: newest, routers }: RoutersAnswer, revision: number): string | undefined {
+  if (newest < revision) return `ipconfig is at revision ${newest}`;
+  if (routers.length === 0) return "no router reports to this ipconfig";
+  const behind = routers.filter(
+    ({ workers, workerCount }) =>
+      workers.length < workerCount || workers.some((worker) => worker.epoch !== epoch || worker.revision < revision),
+  );
+  if (behind.length === 0) return undefined;
+  return `behind: ${behind.map(({ node }) => node).join(", ")}`;
+}

@@ -1,0 +1,94 @@
+import type { Algorithm, Mode } from "../../lua/core/types.ts";
+import { openStore, type StoreOptions } from "../store/etcd.ts";
+import { getJson, splitUrls } from "./http.ts";
+import { fetchRouters, ipconfigAt, type RouterReport } from "./ipconfig.ts";
+import { fetchStatus, type RouterStatus, routerAt } from "./router.ts";
+
+interface PartStatus {
+  readonly url: string;
+  readonly reachable: boolean;
+  readonly error?: string;
+}
+
+/** What `routectl status` shows. */
+export interface Status {
+  readonly etcd: PartStatus & { revision?: number };
+  readonly ipconfigs: readonly (PartStatus & { epoch?: string | null; revision?: number })[];
+  /** Those that were asked, and those that only report to an ipconfig. */
+  readonly routers: readonly RouterLine[];
+  readonly services: readonly { service: string; mode: Mode; algorithm: Algorithm; members: number; healthy: number }[];
+}
+
+interface RouterLine {
+  readonly node: string;
+  readonly url: string | null;
+  readonly reportedBy: string | null;
+  readonly reachable: boolean;
+  readonly error?: string;
+  readonly mode: Mode | null;
+  readonly revision: number | null;
+  readonly listAgeMs: number | null;
+  readonly ipconfig: string | null;
+  readonly workerCount: number;
+  readonly workers: RouterStatus["workers"];
+}
+
+/** Asks every part at once; one that does not answer is part of the picture, not an error. */
+export async function readStatus(etcd: StoreOptions, ipconfigUrls: string, routerUrls: string): Promise<Status> {
+  const ipconfig = ipconfigAt(ipconfigUrls);
+  const router = routerAt(routerUrls);
+  const [etcdStatus, ipconfigs, asked, services] = await Promise.all([
+    askEtcd(etcd),
+    Promise.all(splitUrls(ipconfig).map(askIpconfig)),
+    Promise.all(splitUrls(router).map(askRouter)),
+    getJson<{ services: Status["services"] }>(router, "/v1/services").then(
+      ({ value }) => value.services,
+      () => [],
+    ),
+  ]);
+  const reported = ipconfigs.flatMap(({ url, routers }) => routers.map((report) => reportedLine(report, url)));
+  const seen = new Set(asked.map(({ node }) => node));
+  const routers = [...asked];
+  for (const line of reported) {
+    if (!seen.has(line.node)) routers.push(line);
+    seen.add(line.node);
+  }
+  return { etcd: etcdStatus, ipconfigs: ipconfigs.map(({ routers: _, ...rest }) => rest), routers, services };
+}
+
+async function askEtcd(options: StoreOptions): Promise<Status["etcd"]> {
+  const store = openStore(options);
+  try {
+    const { revision } = await store.get(store.keys.epoch());
+    return { url: options.urls, reachable: true, revision };
+  } catch (error) {
+    return { url: options.urls, reachable: false, error: (error as Error).message };
+  } finally {
+    store.close();
+  }
+}
+
+async function askIpconfig(url: string): Promise<Status["ipconfigs"][number] & { routers: readonly RouterReport[] }> {
+  try {
+    const { epoch, revision, routers } = await fetchRouters(ipconfigAt(url));
+    return { url, reachable: true, epoch, revision, routers };
+  } catch (error) {
+    return { url, reachable: false, error: (error as Error).message, routers: [] };
+  }
+}
+
+async function askRouter(url: string): Promise<RouterLine> {
+  try {
+    const { node, mode, revision, listAgeMs, ipconfig, workerCount, workers } = await fetchStatus(routerAt(url));
+    return { node, url, reportedBy: null, reachable: true, mode, revision, listAgeMs, ipconfig, workerCount, workers };
+  } catch (error) {
+    const nothing = { mode: null, revision: null, listAgeMs: null, ipconfig: null, workerCount: 0, workers: [] };
+    return { node: url, url, reportedBy: null, reachable: false, error: (error as Error).message, ...nothing };
+  }
+}
+
+function reportedLine({ node, ipconfig, workerCount, workers }: RouterReport, by: string): RouterLine {
+  const revision = workers.length === 0 ? null : Math.min(...workers.map((worker) => worker.revision));
+  const known = { node, url: null, reportedBy: by, reachable: true, mode: null, revision, listAgeMs: null };
+  return { ...known, ipconfig, workerCount, workers };
+}

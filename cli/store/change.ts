@@ -1,0 +1,66 @@
+import { randomBytes } from "node:crypto";
+import { EXIT, RoutectlError } from "../errors.ts";
+import { type Expectation, MAX_OPERATIONS, type Operation, type Store } from "./etcd.ts";
+import type { HistoryEntry } from "./schemas.ts";
+
+/** Who changes something, and why; kept in the history. */
+export interface Author {
+  readonly by: string;
+  readonly reason: string;
+}
+
+/** What a command is about to change, for people and for programs. */
+export interface Outcome {
+  readonly service: string;
+  /** One line for each thing that changes; empty when everything is as wanted. */
+  readonly changes: readonly string[];
+  /** The revision of the change; undefined when nothing was written. */
+  readonly revision: number | undefined;
+}
+
+/** So many history entries of a service are kept. */
+const HISTORY_LIMIT = 1000;
+const HISTORY_TRIM = 20;
+
+/**
+ * Writes changes of one service together with their history entry, in one transaction.
+ * @param seenRevision etcd's revision when what is expected was read
+ * @throws RoutectlError `conflict` when something that was read has changed since
+ */
+export async function commitChange(
+  store: Store,
+  service: string,
+  seenRevision: number,
+  entry: HistoryEntry,
+  expectations: readonly Expectation[],
+  operations: readonly Operation[],
+): Promise<number> {
+  const { keys, count } = await store.firstKeys(store.keys.histories(service), HISTORY_TRIM);
+  const trimmed = count >= HISTORY_LIMIT ? keys : [];
+  const id = `${String(seenRevision).padStart(16, "0")}-${randomBytes(4).toString("hex")}`;
+  const historyKey = store.keys.history(service, id);
+  const result = await store.commit(
+    [{ key: historyKey, modRevision: 0 }, ...expectations],
+    [
+      { put: historyKey, value: JSON.stringify(entry) },
+      ...operations,
+      ...trimmed.map((key): Operation => ({ delete: key })),
+    ],
+  );
+  if (!result.succeeded) {
+    throw new RoutectlError(
+      "conflict",
+      EXIT.conflict,
+      `someone else has changed ${service} in the meantime: look at routectl history ${service}, then try again`,
+    );
+  }
+  return result.revision;
+}
+
+/** Operations in groups that fit into a transaction each, with the history entry. */
+export function inTransactions<T>(items: readonly T[], operationsPerItem: number): T[][] {
+  const size = Math.floor((MAX_OPERATIONS - HISTORY_TRIM - 1) / operationsPerItem);
+  const groups: T[][] = [];
+  for (let i = 0; i < items.length; i += size) groups.push(items.slice(i, i + size));
+  return groups;
+}

@@ -1,0 +1,238 @@
+import { Etcd3, type IOptions, type Watcher } from "etcd3";
+import { EXIT, RoutectlError, unreachable } from "../errors.ts";
+import { DEFAULT_PREFIX, type Keys, keysUnder } from "./keys.ts";
+
+/** A key and its value, as it stands in etcd at some revision. */
+export interface KeyValue {
+  readonly key: string;
+  readonly value: string;
+  readonly modRevision: number;
+  /** The lease that ends it; `"0"` for none. */
+  readonly lease: string;
+}
+
+/** What a key must be for a transaction to go through: its newest revision, 0 for "not there". */
+export interface Expectation {
+  readonly key: string;
+  readonly modRevision: number;
+}
+
+export type Operation =
+  | { readonly put: string; readonly value: string; readonly lease?: string }
+  | { readonly delete: string };
+
+export type Change =
+  | { readonly type: "put"; readonly item: KeyValue }
+  | { readonly type: "delete"; readonly key: string; readonly modRevision: number };
+
+export interface WatchHandler {
+  /** All that one etcd transaction changed comes in one call, in order. */
+  onChanges(changes: readonly Change[], revision: number): void;
+  /** The watch is lost, and with it maybe changes: list again. Called once. */
+  onLost(reason: string): void;
+}
+
+/** etcd, behind the few calls that we need. Every call throws a RoutectlError when etcd does not answer in time. */
+export interface Store {
+  readonly keys: Keys;
+  readonly urls: string;
+  get(key: string): Promise<{ item: KeyValue | undefined; revision: number }>;
+  /** All keys under a prefix, as of one revision. */
+  list(prefix: string): Promise<{ items: KeyValue[]; revision: number }>;
+  /** The newest revision among the keys under a prefix; 0 when there are none. */
+  newestRevision(prefix: string): Promise<number>;
+  /** The first keys under a prefix, and how many there are. */
+  firstKeys(prefix: string, limit: number): Promise<{ keys: string[]; count: number }>;
+  /** Carries out all operations if every expectation holds, else none. */
+  commit(
+    expectations: readonly Expectation[],
+    operations: readonly Operation[],
+  ): Promise<{ succeeded: boolean; revision: number }>;
+  /** @returns the id of a lease that ends after `ttlSeconds` */
+  grantLease(ttlSeconds: number): Promise<string>;
+  watch(prefix: string, fromRevision: number, handler: WatchHandler): { close(): void };
+  close(): void;
+}
+
+export interface StoreOptions {
+  /** URLs, separated by commas. */
+  readonly urls: string;
+  readonly prefix?: string;
+  readonly username?: string;
+  readonly password?: string;
+  readonly callTimeoutMs?: number;
+}
+
+/** Under etcd's limit of 128 operations in a transaction. */
+export const MAX_OPERATIONS = 100;
+
+const DEFAULT_CALL_TIMEOUT_MS = 1800;
+const PAGE_SIZE = 2000;
+
+export function openStore(options: StoreOptions): Store {
+  const callTimeoutMs = options.callTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS;
+  const config: IOptions = {
+    hosts: options.urls.split(","),
+    dialTimeout: callTimeoutMs,
+    defaultCallOptions: (context) => (context.isStream ? {} : { deadline: Date.now() + callTimeoutMs }),
+    // Answers may be larger than the 4 MiB that gRPC allows by default; a dead connection shows within seconds.
+    grpcOptions: {
+      "grpc.max_receive_message_length": -1,
+      "grpc.keepalive_time_ms": 5000,
+      "grpc.keepalive_timeout_ms": 2000,
+      "grpc.initial_reconnect_backoff_ms": 100,
+      "grpc.max_reconnect_backoff_ms": 1000,
+    },
+  };
+  if (options.username !== undefined && options.password !== undefined) {
+    config.auth = { username: options.username, password: options.password };
+  }
+  const client = new Etcd3(config);
+  const call = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      throw translateError(error, options.urls);
+    }
+  };
+
+  return {
+    keys: keysUnder(options.prefix ?? DEFAULT_PREFIX),
+    urls: options.urls,
+    get: (key) =>
+      call(async () => {
+        const response = await client.get(key).exec();
+        const [found] = response.kvs;
+        return { item: found === undefined ? undefined : toKeyValue(found), revision: Number(response.header.revision) };
+      }),
+    list: (prefix) => call(() => listPages(client, prefix)),
+    newestRevision: (prefix) =>
+      call(async () => {
+        const response = await client.getAll().prefix(prefix).sort("Mod", "Descend").limit(1).exec();
+        const [newest] = response.kvs;
+        return newest === undefined ? 0 : Number(newest.mod_revision);
+      }),
+    firstKeys: (prefix, limit) =>
+      call(async () => {
+        const response = await client.getAll().prefix(prefix).sort("Key", "Ascend").limit(limit).exec();
+        return { keys: response.kvs.map((raw) => raw.key.toString("utf8")), count: Number(response.count) };
+      }),
+    commit: (expectations, operations) =>
+      call(async () => {
+        const [first, ...rest] = expectations;
+        if (first === undefined) throw new Error("a transaction needs at least one expectation");
+        const comparison = client.if(first.key, "Mod", "==", first.modRevision);
+        for (const { key, modRevision } of rest) comparison.and(key, "Mod", "==", modRevision);
+        const steps = operations.map((operation) =>
+          "put" in operation
+            ? client
+                .put(operation.put)
+                .value(operation.value)
+                .lease(operation.lease ?? "0")
+            : client.delete().key(operation.delete),
+        );
+        const result = await comparison.then(...steps).commit();
+        return { succeeded: result.succeeded, revision: Number(result.header.revision) };
+      }),
+    grantLease: (ttlSeconds) =>
+      call(async () => {
+        const response = await client.leaseClient.leaseGrant({ TTL: ttlSeconds, ID: 0 });
+        return String(response.ID);
+      }),
+    watch: (prefix, fromRevision, handler) => startWatch(client, prefix, fromRevision, handler),
+    close: () => client.close(),
+  };
+}
+
+interface RawKeyValue {
+  key: Buffer;
+  value: Buffer;
+  mod_revision: string;
+  lease: string;
+}
+
+function toKeyValue(raw: RawKeyValue): KeyValue {
+  return {
+    key: raw.key.toString("utf8"),
+    value: raw.value.toString("utf8"),
+    modRevision: Number(raw.mod_revision),
+    lease: String(raw.lease),
+  };
+}
+
+/** Pages are read at the revision of the first one, so that together they are one consistent picture. */
+async function listPages(client: Etcd3, prefix: string): Promise<{ items: KeyValue[]; revision: number }> {
+  const end = prefixEnd(prefix);
+  const items: KeyValue[] = [];
+  let start: Buffer = Buffer.from(prefix);
+  let revision = 0;
+  while (true) {
+    const request = client.getAll().inRange({ start, end }).limit(PAGE_SIZE).sort("Key", "Ascend");
+    const response = await (revision === 0 ? request : request.revision(revision)).exec();
+    if (revision === 0) revision = Number(response.header.revision);
+    for (const raw of response.kvs) items.push(toKeyValue(raw));
+    const last = response.kvs.at(-1);
+    if (!response.more || last === undefined) return { items, revision };
+    start = Buffer.concat([last.key, Buffer.from([0])]);
+  }
+}
+
+function prefixEnd(prefix: string): Buffer {
+  const end = Buffer.from(prefix);
+  end[end.length - 1] = end[end.length - 1]! + 1;
+  return end;
+}
+
+function startWatch(client: Etcd3, prefix: string, fromRevision: number, handler: WatchHandler): { close(): void } {
+  let over = false;
+  let watcher: Watcher | undefined;
+  const finish = (reason: string | undefined): void => {
+    if (over) return;
+    over = true;
+    void watcher?.cancel().catch(() => undefined);
+    if (reason !== undefined) handler.onLost(reason);
+  };
+  watcher = client.watch().prefix(prefix).startRevision(String(fromRevision)).watcher();
+  watcher.on("data", (response) => {
+    if (over || response.events.length === 0) return;
+    const changes = response.events.map((event): Change => {
+      const item = toKeyValue(event.kv as RawKeyValue);
+      return event.type === "Delete"
+        ? { type: "delete", key: item.key, modRevision: item.modRevision }
+        : { type: "put", item };
+    });
+    handler.onChanges(changes, Number(response.header.revision));
+  });
+  watcher.on("end", () => finish("the watch ended"));
+  watcher.on("error", (error) => finish(error.message));
+  // etcd3 would go on by itself from the last revision that it saw; a fresh list is what can't miss anything.
+  watcher.on("disconnected", () => finish("the connection was lost"));
+  return { close: () => finish(undefined) };
+}
+
+function translateError(error: unknown, urls: string): Error {
+  if (error instanceof RoutectlError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  if (/permission denied|authentication|invalid auth|user name is empty|Unauthenticated/i.test(message)) {
+    return new RoutectlError(
+      "etcd-not-authorised",
+      EXIT.notAuthorised,
+      `etcd at ${urls} refused: ${message}; give ROUTECTL_ETCD_USER and ROUTECTL_ETCD_PASSWORD`,
+      error,
+    );
+  }
+  if (/required revision has been compacted/.test(message)) {
+    return new RoutectlError("etcd-compacted", EXIT.conflict, "etcd has compacted that revision: try again", error);
+  }
+  return unreachable(
+    "etcd-unreachable",
+    `etcd at ${urls} does not answer (${shorten(message)}): start it, or name another one with --etcd URL`,
+    error,
+  );
+}
+
+/** gRPC tells the same thing several times over; the last error in it is the one that says something. */
+function shorten(message: string): string {
+  const [line] = message.split("\n");
+  return /Last error: (?:Error: )?(.*?)\.? Resolution note/.exec(line!)?.[1] ?? line!;
+}

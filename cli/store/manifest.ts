@@ -1,0 +1,184 @@
+import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument, stringify } from "yaml";
+import { z } from "zod";
+import { isName } from "../../lua/core/names.ts";
+import type { Policy } from "../../lua/core/types.ts";
+import { usageError } from "../errors.ts";
+import { type Catalog, readCatalog, serviceNames } from "./catalog.ts";
+import { commitChange, inTransactions, type Outcome } from "./change.ts";
+import type { Store } from "./etcd.ts";
+import { describeInstance, describePolicy, sameInstance, type Write } from "./registration.ts";
+import { describeIssue, type Instance, instanceSchema, NAME_RULE, policySchema } from "./schemas.ts";
+
+/** Services, their instances and policies, as `apply` reads and `dump` writes them. */
+export interface Manifest {
+  readonly services: ReadonlyMap<string, { policy: Policy | undefined; instances: readonly Instance[] }>;
+}
+
+const manifestSchema = z.strictObject({
+  services: z.record(
+    z.string().refine(isName, `must be a name: ${NAME_RULE}`),
+    z.strictObject({
+      policy: policySchema.optional(),
+      instances: z.array(instanceSchema).default([]),
+    }),
+  ),
+});
+
+/**
+ * Reads a manifest from YAML (or JSON, which is YAML).
+ * @param source what the text is called in errors: a file's name
+ * @throws a usage error with the line of what is wrong
+ */
+export function parseManifest(text: string, source: string): Manifest {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
+  const [syntax] = document.errors;
+  if (syntax !== undefined) {
+    const line = syntax.linePos?.[0].line ?? 1;
+    throw usageError(`${source}:${line}: ${syntax.message.split("\n")[0]!.replace(/ at line.*$/, "")}`);
+  }
+  refuseUnsafeKeys(document, lines, source);
+  const parsed = manifestSchema.safeParse(document.toJS({ maxAliasCount: 100 }) ?? {});
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]!;
+    const path = issue.code === "unrecognized_keys" ? [...issue.path, issue.keys[0]!] : issue.path;
+    const where = issue.code === "unrecognized_keys" && issue.path.length > 0 ? ` in ${issue.path.join(".")}` : "";
+    throw usageError(`${source}:${lineOf(document, lines, path)}: ${describeIssue(parsed.error)}${where}`);
+  }
+  const services = new Map<string, { policy: Policy | undefined; instances: readonly Instance[] }>();
+  for (const [name, { policy, instances }] of Object.entries(parsed.data.services)) {
+    const seen = new Set<string>();
+    instances.forEach(({ id }, index) => {
+      if (seen.has(id)) {
+        const line = lineOf(document, lines, ["services", name, "instances", index]);
+        throw usageError(`${source}:${line}: services.${name}: instance ${id} is there twice`);
+      }
+      seen.add(id);
+    });
+    services.set(name, {
+      policy,
+      instances: instances.map(({ name: display, ...rest }) => ({ ...rest, name: display ?? rest.id })),
+    });
+  }
+  return { services };
+}
+
+/** A key such as `__proto__` would vanish on the way into an object, and with it the error about it. */
+function refuseUnsafeKeys(document: Document, lines: LineCounter, source: string): void {
+  const visit = (node: unknown): void => {
+    if (isMap(node)) {
+      for (const { key, value } of node.items) {
+        if (isScalar(key) && key.value === "__proto__") {
+          throw usageError(`${source}:${lines.linePos(key.range?.[0] ?? 0).line}: unknown key "__proto__"`);
+        }
+        visit(value);
+      }
+    } else if (typeof node === "object" && node !== null && "items" in node) {
+      for (const item of (node as { items: unknown[] }).items) visit(item);
+    }
+  };
+  visit(document.contents);
+}
+
+/** The line of a path, or of the nearest thing above it that is there. */
+function lineOf(document: Document, lines: LineCounter, path: readonly PropertyKey[]): number {
+  for (let depth = path.length; depth > 0; depth--) {
+    const parent = document.getIn(path.slice(0, depth - 1), true);
+    const last = path[depth - 1];
+    if (isMap(parent)) {
+      const pair = parent.items.find(({ key }) => isScalar(key) && String(key.value) === String(last));
+      if (isScalar(pair?.key)) return lines.linePos(pair.key.range?.[0] ?? 0).line;
+    }
+    const node = document.getIn(path.slice(0, depth), true);
+    if (isNode(node) && node.range != null) return lines.linePos(node.range[0]).line;
+  }
+  return 1;
+}
+
+/**
+ * Makes the services that a manifest names be as it says: adds and changes instances and policies.
+ * @param prune also removes the instances of these services that it does not name; those with a lease have registered
+ * themselves, and stay
+ */
+export async function applyManifest(
+  store: Store,
+  manifest: Manifest,
+  prune: boolean,
+  write: Write,
+): Promise<Outcome[]> {
+  const catalog = await readCatalog(store);
+  const outcomes: Outcome[] = [];
+  for (const [service, wanted] of manifest.services) {
+    const steps = differences(store, catalog, service, wanted, prune);
+    let revision: number | undefined;
+    if (!write.dryRun) {
+      for (const group of inTransactions(steps, 1)) {
+        const detail = group.map((step) => step.description).join("; ");
+        revision = await commitChange(
+          store,
+          service,
+          catalog.revision,
+          { at: Date.now(), by: write.by, action: "apply", detail, reason: write.reason },
+          group.map(({ key }) => ({ key, modRevision: catalog.revisionOf(key) })),
+          group.map(({ key, value }) => (value === undefined ? { delete: key } : { put: key, value })),
+        );
+      }
+    }
+    outcomes.push({ service, changes: steps.map((step) => step.description), revision });
+  }
+  return outcomes;
+}
+
+interface Step {
+  readonly key: string;
+  /** Undefined: the key is deleted. */
+  readonly value: string | undefined;
+  readonly description: string;
+}
+
+function differences(
+  store: Store,
+  catalog: Catalog,
+  service: string,
+  wanted: { policy: Policy | undefined; instances: readonly Instance[] },
+  prune: boolean,
+): Step[] {
+  const found = catalog.services.get(service);
+  const steps: Step[] = [];
+  if (wanted.policy !== undefined && JSON.stringify(wanted.policy) !== JSON.stringify(found?.policy)) {
+    const value = JSON.stringify(wanted.policy);
+    steps.push({ key: store.keys.policy(service), value, description: `policy ${describePolicy(wanted.policy)}` });
+  }
+  for (const instance of wanted.instances) {
+    const before = found?.instances.get(instance.id);
+    if (before !== undefined && sameInstance(before, instance)) continue;
+    const description = `${before === undefined ? "add" : "change"} ${describeInstance(instance)}`;
+    steps.push({ key: store.keys.instance(service, instance.id), value: JSON.stringify(instance), description });
+  }
+  if (!prune) return steps;
+  const named = new Set(wanted.instances.map(({ id }) => id));
+  for (const [id, instance] of found?.instances ?? []) {
+    const key = store.keys.instance(service, id);
+    if (named.has(id) || catalog.leaseOf(key) !== "0") continue;
+    steps.push({ key, value: undefined, description: `remove ${describeInstance(instance)}` });
+    const overrideKey = store.keys.override(service, id);
+    if (found!.overrides.has(id)) {
+      steps.push({ key: overrideKey, value: undefined, description: `clear the weight of ${id}` });
+    }
+  }
+  return steps;
+}
+
+/** All services as a manifest that `apply` takes. */
+export async function dumpManifest(store: Store): Promise<string> {
+  const catalog = await readCatalog(store);
+  const services: Record<string, unknown> = {};
+  for (const name of serviceNames(catalog)) {
+    const { policy, instances } = catalog.services.get(name)!;
+    services[name] = {
+      ...(policy === undefined ? {} : { policy }),
+      instances: [...instances.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
+    };
+  }
+  return stringify({ services });
+}

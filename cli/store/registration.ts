@@ -1,0 +1,118 @@
+import { checkPolicy, DEFAULT_POLICY } from "../../lua/core/policy.ts";
+import type { Policy } from "../../lua/core/types.ts";
+import { usageError } from "../errors.ts";
+import { policyOf, readCatalog } from "./catalog.ts";
+import { type Author, commitChange, type Outcome } from "./change.ts";
+import type { Operation, Store } from "./etcd.ts";
+import { requireInstance, requireName, requireService } from "./lookup.ts";
+import { type Instance, parseInstance } from "./schemas.ts";
+
+export interface Write extends Author {
+  readonly dryRun: boolean;
+}
+
+/** An instance as a user typed it: what is not given keeps the value that it has, or gets the default. */
+export interface InstanceInput {
+  readonly id: string;
+  readonly name?: string | undefined;
+  readonly address?: string | undefined;
+  readonly port?: number | undefined;
+  readonly weight?: number | undefined;
+  readonly metadata?: Record<string, string> | undefined;
+}
+
+/** Registers an instance, or changes a registered one; makes the service where there is none. */
+export async function registerInstance(
+  store: Store,
+  service: string,
+  input: InstanceInput,
+  write: Write,
+): Promise<Outcome> {
+  requireName("service", service);
+  requireName("instance", input.id);
+  const catalog = await readCatalog(store);
+  const before = catalog.services.get(service)?.instances.get(input.id);
+  const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
+  const parsed = parseInstance({ ...before, ...given });
+  if ("error" in parsed) throw usageError(`instance ${input.id}: ${parsed.error}`);
+  const { instance } = parsed;
+  if (before !== undefined && sameInstance(before, instance)) return { service, changes: [], revision: undefined };
+  const changes = [`${before === undefined ? "add" : "change"} ${describeInstance(instance)}`];
+  if (write.dryRun) return { service, changes, revision: undefined };
+  const key = store.keys.instance(service, instance.id);
+  const revision = await commitChange(
+    store,
+    service,
+    catalog.revision,
+    { at: Date.now(), by: write.by, action: "service register", detail: describeInstance(instance), reason: write.reason },
+    [{ key, modRevision: catalog.revisionOf(key) }],
+    [{ put: key, value: JSON.stringify(instance) }],
+  );
+  return { service, changes, revision };
+}
+
+/** Takes an instance off a service, and its manual weight with it. */
+export async function deregisterInstance(store: Store, service: string, id: string, write: Write): Promise<Outcome> {
+  const catalog = await readCatalog(store);
+  const found = requireService(catalog, service);
+  requireInstance(service, found, id);
+  const changes = [`remove ${describeInstance(found.instances.get(id)!)}`];
+  if (write.dryRun) return { service, changes, revision: undefined };
+  const keys = [store.keys.instance(service, id)];
+  if (found.overrides.has(id)) keys.push(store.keys.override(service, id));
+  const revision = await commitChange(
+    store,
+    service,
+    catalog.revision,
+    { at: Date.now(), by: write.by, action: "service deregister", detail: id, reason: write.reason },
+    keys.map((key) => ({ key, modRevision: catalog.revisionOf(key) })),
+    keys.map((key): Operation => ({ delete: key })),
+  );
+  return { service, changes, revision };
+}
+
+/** Changes some fields of a service's policy; the others stay. */
+export async function changePolicy(
+  store: Store,
+  service: string,
+  fields: { [Field in keyof Policy]?: Policy[Field] | undefined },
+  write: Write,
+): Promise<Outcome> {
+  const catalog = await readCatalog(store);
+  const before = policyOf(requireService(catalog, service));
+  const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+  const policy = { ...before, ...given } as Policy;
+  const error = checkPolicy(policy);
+  if (error !== undefined) throw usageError(error);
+  if (JSON.stringify(policy) === JSON.stringify(before)) return { service, changes: [], revision: undefined };
+  const changes = [`policy ${describePolicy(policy)} (was ${describePolicy(before)})`];
+  if (write.dryRun) return { service, changes, revision: undefined };
+  const key = store.keys.policy(service);
+  const revision = await commitChange(
+    store,
+    service,
+    catalog.revision,
+    { at: Date.now(), by: write.by, action: "policy set", detail: describePolicy(policy), reason: write.reason },
+    [{ key, modRevision: catalog.revisionOf(key) }],
+    [{ put: key, value: JSON.stringify(policy) }],
+  );
+  return { service, changes, revision };
+}
+
+export function describeInstance({ id, address, port, weight }: Instance): string {
+  return `${id} at ${address.includes(":") ? `[${address}]` : address}:${port}, weight ${weight}`;
+}
+
+export function describePolicy(policy: Policy): string {
+  const { algorithm, ...rest } = { ...DEFAULT_POLICY, ...policy };
+  return [algorithm, ...Object.entries(rest).map(([field, value]) => `${field} ${value}`)].join(", ");
+}
+
+export function sameInstance(a: Instance, b: Instance): boolean {
+  return canonical(a) === canonical(b);
+}
+
+function canonical(instance: Instance): string {
+  const { id, name, address, port, weight, metadata } = instance;
+  return JSON.stringify([id, name, address, port, weight, Object.entries(metadata).sort()]);
+}

@@ -1,0 +1,118 @@
+import { z } from "zod";
+import { isDnsName, isIpLiteral } from "../../lua/core/address.ts";
+import { isName } from "../../lua/core/names.ts";
+import { DEFAULT_BASE_WEIGHT, MAX_BASE_WEIGHT, MAX_PORT } from "../../lua/core/numbers.ts";
+import { checkPolicy } from "../../lua/core/policy.ts";
+import { checkMetadata } from "../../lua/core/snapshot-check.ts";
+import type { Override, Policy } from "../../lua/core/types.ts";
+
+export const NAME_RULE = "lower-case letters, digits, '.', '_' and '-', at most 64, a letter or digit at both ends";
+
+export const nameSchema = z.string().refine(isName, `must be a name: ${NAME_RULE}`);
+
+export const addressSchema = z
+  .string()
+  .refine((value) => isIpLiteral(value) || isDnsName(value), "must be an IPv4 or IPv6 address or a DNS name");
+
+export const weightSchema = z
+  .number(`must be a whole number from 0 to ${MAX_BASE_WEIGHT}`)
+  .refine(
+    (value) => Number.isInteger(value) && value >= 0 && value <= MAX_BASE_WEIGHT,
+    `must be a whole number from 0 to ${MAX_BASE_WEIGHT}`,
+  );
+
+export const portSchema = z
+  .number(`must be a whole number from 1 to ${MAX_PORT}`)
+  .refine(
+    (value) => Number.isInteger(value) && value >= 1 && value <= MAX_PORT,
+    `must be a whole number from 1 to ${MAX_PORT}`,
+  );
+
+/** Checked by the very function that the router uses; `null` prototypes keep `__proto__` an ordinary, refused, key. */
+const metadataSchema = z
+  .custom<Record<string, string>>((value) => typeof value === "object" && value !== null, "must be an object")
+  .superRefine((value, context) => {
+    const error = checkMetadata(value);
+    if (error !== undefined) context.addIssue({ code: "custom", message: error });
+  });
+
+/** A registered instance, as it stands in etcd. */
+export const instanceSchema = z.strictObject({
+  id: nameSchema,
+  name: z.string().max(512).optional(),
+  address: addressSchema,
+  port: portSchema,
+  weight: weightSchema.default(DEFAULT_BASE_WEIGHT),
+  metadata: metadataSchema.default({}),
+});
+
+export interface Instance {
+  readonly id: string;
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly weight: number;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export const policySchema = z
+  .custom<Policy>((value) => typeof value === "object" && value !== null, "must be an object")
+  .superRefine((value, context) => {
+    const error = checkPolicy(value);
+    if (error !== undefined) {
+      const [, field] = /^policy\.([a-zA-Z]+): /.exec(error) ?? [];
+      const unknown = /^policy: unknown key "([^"]*)"/.exec(error);
+      const path = field !== undefined ? [field] : unknown !== null ? [unknown[1]!] : [];
+      context.addIssue({ code: "custom", message: error.replace(/^policy(\.[a-zA-Z]+)?: /, ""), path });
+    }
+  });
+
+const textSchema = z.string().max(512);
+const timeSchema = z.number().int().nonnegative();
+
+export const overrideSchema = z.strictObject({
+  weight: weightSchema,
+  by: textSchema,
+  reason: textSchema,
+  at: timeSchema,
+  expiresAt: timeSchema.optional(),
+});
+
+/** Who did what to a service, when and why. */
+export const historySchema = z.object({
+  at: timeSchema,
+  by: z.string(),
+  action: z.string(),
+  detail: z.string(),
+  reason: z.string(),
+});
+
+export type HistoryEntry = z.infer<typeof historySchema>;
+
+/** An instance from a value of any origin; the reason when it is not one. */
+export function parseInstance(value: unknown): { instance: Instance } | { error: string } {
+  const parsed = instanceSchema.safeParse(value);
+  if (!parsed.success) return { error: describeIssue(parsed.error) };
+  const { name, ...rest } = parsed.data;
+  return { instance: { ...rest, name: name ?? rest.id } };
+}
+
+export function parsePolicy(value: unknown): { policy: Policy } | { error: string } {
+  const parsed = policySchema.safeParse(value);
+  return parsed.success ? { policy: parsed.data } : { error: describeIssue(parsed.error) };
+}
+
+export function parseOverride(value: unknown): { override: Override } | { error: string } {
+  const parsed = overrideSchema.safeParse(value);
+  if (!parsed.success) return { error: describeIssue(parsed.error) };
+  const { expiresAt, ...rest } = parsed.data;
+  return { override: expiresAt === undefined ? rest : { ...rest, expiresAt } };
+}
+
+/** The first thing that is wrong, as `field: what it must be`. */
+export function describeIssue(error: z.ZodError): string {
+  const issue = error.issues[0]!;
+  const path = issue.path.join(".");
+  if (issue.code === "unrecognized_keys") return `unknown key ${issue.keys.map((key) => JSON.stringify(key)).join(", ")}`;
+  return path === "" ? issue.message : `${path}: ${issue.message}`;
+}
