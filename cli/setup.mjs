@@ -141,7 +141,9 @@ function run([program = "", ...args], { quiet, mayFail, hint }) {
     maxBuffer: 64 * 1024 * 1024,
   });
   if (result.status === 0 || mayFail) return;
-  process.stderr.write(`${result.stdout ?? ""}${result.stderr ?? ""}`);
+  // npm ends its errors with its whole help: the first lines are what counts.
+  const output = `${result.stdout ?? ""}${result.stderr ?? ""}`.trimEnd().split("\n");
+  if (quiet) process.stderr.write(`${output.slice(0, 40).join("\n")}\n`);
   fail(`${program} ${args.join(" ")} did not work${result.error ? ` (${result.error.message})` : ""}${hint ? `: ${hint}` : ""}`);
 }
 

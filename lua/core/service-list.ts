@@ -39,7 +39,8 @@ export function buildServiceList(
       instances.push({ id, name, address, port, baseWeight, score, weight, metadata });
     }
   }
-  instances.sort(compareBestFirst);
+  // Not the function by its name: TypeScriptToLua's sort hands it a `this`, which it would take for its first argument.
+  instances.sort((a, b) => compareBestFirst(a, b));
   return { version, mode: manual ? "manual" : "normal", policy: policy ?? DEFAULT_POLICY, instances };
 }
 
