@@ -36,6 +36,7 @@ function rowsOf({ etcd, ipconfigs, routers, services }: Status): Cell[][] {
       `revision ${router.revision}`,
       `${router.workers.length} of ${router.workerCount} workers report`,
       router.ipconfig === null ? "no ipconfig has answered yet" : `asks ${router.ipconfig}`,
+      router.ipconfigError ?? "",
       router.listAgeMs === null ? "" : `heard of it ${formatDuration(router.listAgeMs)} ago`,
     ].filter((text) => text !== "");
     const at = router.url ?? `reported by ${router.reportedBy}`;

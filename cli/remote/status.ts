@@ -29,6 +29,7 @@ interface RouterLine {
   readonly revision: number | null;
   readonly listAgeMs: number | null;
   readonly ipconfig: string | null;
+  readonly ipconfigError: string | null;
   readonly workerCount: number;
   readonly workers: RouterStatus["workers"];
 }
@@ -79,10 +80,13 @@ async function askIpconfig(url: string): Promise<Status["ipconfigs"][number] & {
 
 async function askRouter(url: string): Promise<RouterLine> {
   try {
-    const { node, mode, revision, listAgeMs, ipconfig, workerCount, workers } = await fetchStatus(routerAt(url));
-    return { node, url, reportedBy: null, reachable: true, mode, revision, listAgeMs, ipconfig, workerCount, workers };
+    const { node, mode, revision, listAgeMs, ipconfig, ipconfigError, workerCount, workers } = await fetchStatus(
+      routerAt(url),
+    );
+    const known = { node, url, reportedBy: null, reachable: true, mode, revision, listAgeMs };
+    return { ...known, ipconfig, ipconfigError, workerCount, workers };
   } catch (error) {
-    const nothing = { mode: null, revision: null, listAgeMs: null, ipconfig: null, workerCount: 0, workers: [] };
+    const nothing = { mode: null, revision: null, listAgeMs: null, ipconfig: null, ipconfigError: null, workerCount: 0, workers: [] };
     return { node: url, url, reportedBy: null, reachable: false, error: (error as Error).message, ...nothing };
   }
 }
@@ -90,5 +94,5 @@ async function askRouter(url: string): Promise<RouterLine> {
 function reportedLine({ node, ipconfig, workerCount, workers }: RouterReport, by: string): RouterLine {
   const revision = workers.length === 0 ? null : Math.min(...workers.map((worker) => worker.revision));
   const known = { node, url: null, reportedBy: by, reachable: true, mode: null, revision, listAgeMs: null };
-  return { ...known, ipconfig, workerCount, workers };
+  return { ...known, ipconfig, ipconfigError: null, workerCount, workers };
 }

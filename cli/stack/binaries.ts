@@ -10,18 +10,22 @@ export interface Nginx {
 }
 
 const MODULE_DIRECTORIES = ["/usr/lib/nginx/modules", "/usr/share/nginx/modules", "/usr/lib64/nginx/modules"];
+const LUA_MODULES = ["ndk_http_module.so", "ngx_http_lua_module.so"];
 const OPENRESTY = "/usr/local/openresty/nginx/sbin/nginx";
 
-/** @throws RoutectlError that says what to install */
+/**
+ * `ROUTECTL_NGINX` names another binary, `ROUTECTL_NGINX_MODULES` the directory of its modules.
+ * @throws RoutectlError that says what to install
+ */
 export function findNginx(): Nginx {
-  const wanted = process.env.ROUTECTL_NGINX;
+  const { ROUTECTL_NGINX: wanted, ROUTECTL_NGINX_MODULES: moduleDirectory } = process.env;
   const candidates = wanted === undefined ? ["nginx", "openresty", "/usr/sbin/nginx", OPENRESTY] : [wanted];
   for (const path of candidates) {
     const probe = spawnSync(path, ["-V"], { encoding: "utf8" });
-    if (probe.error !== undefined) continue;
+    if (probe.error !== undefined || !/^(nginx|openresty) version/.test(probe.stderr)) continue;
     if (/ngx_lua|lua-nginx-module|openresty/.test(probe.stderr)) return { path, modules: [] };
-    for (const directory of MODULE_DIRECTORIES) {
-      const modules = ["ndk_http_module.so", "ngx_http_lua_module.so"].map((file) => `${directory}/${file}`);
+    for (const directory of moduleDirectory === undefined ? MODULE_DIRECTORIES : [moduleDirectory]) {
+      const modules = LUA_MODULES.map((file) => `${directory}/${file}`);
       if (modules.every((file) => existsSync(file))) return { path, modules };
     }
     throw new RoutectlError(

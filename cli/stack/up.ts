@@ -125,7 +125,7 @@ export async function startStack(
       name: "nginx",
       command: nginx.path,
       args: ["-p", directory, "-c", configuration, "-g", "daemon off;"],
-      trouble: (line) => (/routectl: |\[(emerg|alert|crit|error)\]/.test(line) ? line : undefined),
+      trouble: nginxTroubleOf,
       stopSignal: "SIGQUIT",
     });
     await until(nginxPart, signal, async () => {
@@ -231,6 +231,12 @@ function warningOf(line: string): string | undefined {
   } catch {
     return line;
   }
+}
+
+/** What the router warns of, and what stops nginx; a request that failed stays in the log file. */
+function nginxTroubleOf(line: string): string | undefined {
+  const [, warning] = /routectl: (.*?)(, context: .*)?$/.exec(line) ?? [];
+  return warning ?? (/\[(emerg|alert|crit)\]|init_by_lua error/.test(line) ? line : undefined);
 }
 
 function quote(text: string): string {

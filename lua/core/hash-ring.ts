@@ -122,12 +122,20 @@ export function pickFromRing(
   totalWeight: number,
   request: PickRequest,
 ): number {
-  const peer = nearest(ring, weights, (LOAD_BOUND * (request.totalInFlight + 1)) / totalWeight, request);
-  return peer < 0 ? nearest(ring, weights, Infinity, request) : peer;
+  // Multiplied out on both sides, so that no rounding lets one request more through.
+  const bound = LOAD_BOUND * (request.totalInFlight + 1);
+  const peer = nearest(ring, weights, totalWeight, bound, request);
+  return peer < 0 ? nearest(ring, weights, totalWeight, Infinity, request) : peer;
 }
 
-/** @param mostLoad how many requests in flight a unit of weight may have */
-function nearest(ring: HashRing, weights: readonly number[], mostLoad: number, request: PickRequest): number {
+/** The nearest peer that was not tried and has less than its part of `bound` requests in flight, else -1. */
+function nearest(
+  ring: HashRing,
+  weights: readonly number[],
+  totalWeight: number,
+  bound: number,
+  request: PickRequest,
+): number {
   const count = ring.hashes.length;
   let peer = -1;
   let least = Infinity;
@@ -141,8 +149,12 @@ function nearest(ring: HashRing, weights: readonly number[], mostLoad: number, r
       const distance = ahead < count ? ring.hashes[place]! - from : ring.hashes[place]! - from + TWO_32;
       if (distance >= stopAt) break;
       const owner = ring.owners[place]!;
-      const remoteness = distance / weights[owner]!;
-      if (remoteness < least && !wasTried(owner, request) && !isFull(owner, weights[owner]! * mostLoad, request)) {
+      const weight = weights[owner]!;
+      const remoteness = distance / weight;
+      if (remoteness >= least || wasTried(owner, request)) continue;
+      const load = request.loads[owner];
+      const inFlight = load === undefined ? 0 : load.inFlight;
+      if (inFlight < LOAD_FLOOR || inFlight * totalWeight < bound * weight) {
         peer = owner;
         least = remoteness;
         stopAt = least * ring.greatestWeight;
@@ -151,11 +163,6 @@ function nearest(ring: HashRing, weights: readonly number[], mostLoad: number, r
     from = nextProbe(from);
   }
   return peer;
-}
-
-function isFull(peer: number, mostInFlight: number, request: PickRequest): boolean {
-  const load = request.loads[peer];
-  return load !== undefined && load.inFlight >= LOAD_FLOOR && load.inFlight >= mostInFlight;
 }
 
 /** All peers, the nearest to a key first: the order in which `pickFromRing` would try them while none is full. */

@@ -2,7 +2,7 @@ import { isIpLiteral } from "./address.ts";
 import { isMetadataKey, isName } from "./names.ts";
 import { isIntegerWithin, MAX_BASE_WEIGHT, MAX_PORT, MAX_WEIGHT } from "./numbers.ts";
 import { checkPolicy } from "./policy.ts";
-import { escapeText, utf8Length } from "./text.ts";
+import { escapeText, hasHalfPair, utf8Length } from "./text.ts";
 
 /** A full snapshot of 100,000 instances is about 15 MiB; more than this is not a snapshot. */
 export const MAX_SNAPSHOT_BYTES = 64 * 1024 * 1024;
@@ -104,9 +104,7 @@ export function checkMetadata(value: unknown): string | undefined {
 
 /** Whether `value` is a text of at most 512 bytes in UTF-8, such as a reason or a metadata value. */
 export function isText(value: unknown): value is string {
-  if (typeof value !== "string") return false;
-  const bytes = utf8Length(value);
-  return bytes !== undefined && bytes <= MAX_TEXT_BYTES;
+  return typeof value === "string" && utf8Length(value) <= MAX_TEXT_BYTES && !hasHalfPair(value);
 }
 
 /** In Lua an empty array and an empty object are the same table, so an empty array passes for an empty object here. */

@@ -78,7 +78,7 @@ export function functionsOfCore(bytes: (text: string) => string) {
     mix32,
     hashText: (text: string) => hashText(bytes(text)),
     hashTextAgain: (text: string) => hashTextAgain(bytes(text)),
-    escapeText: (text: string) => escapeText(bytes(text)),
+    escapeText,
     formatPercent,
     parseHashOn,
     checkPolicy,

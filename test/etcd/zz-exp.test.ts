@@ -1,0 +1,42 @@
+import { expect, it } from "vitest";
+import { startEtcd } from "../support/etcd.ts";
+import { startTestReplica } from "../support/replica.ts";
+import { routectlFor } from "../support/routectl.ts";
+import { waitFor } from "../support/wait.ts";
+
+const T = () => Math.round(performance.now());
+it("exp", async () => {
+  const t0 = T();
+  const etcd = await startEtcd();
+  console.log("etcd up", T() - t0);
+  const { must, run } = routectlFor(etcd.url);
+  await must("service", "register", "demo", "--id", "d1", "--address", "10.0.0.1", "--port", "80");
+  const r = await startTestReplica(etcd.url);
+  console.log("list", await waitFor("list", async () => (await r.service("demo")) !== undefined));
+  console.log(await r.poll());
+  // paused
+  etcd.pause();
+  console.log("cli paused", await run("service", "list"));
+  console.log("disconnected after", await waitFor("disc", async () => (await r.poll()).etcd === "disconnected"), r.warnings);
+  etcd.resume();
+  console.log("connected after", await waitFor("conn", async () => (await r.poll()).etcd === "connected"));
+  await must("weight", "set", "demo", "d1=5");
+  console.log("change after", await waitFor("ch", async () => (await r.service("demo"))?.mode === "manual"));
+  etcd.pause();
+  await new Promise((r) => setTimeout(r, 12000));
+  etcd.resume();
+  console.log("connected after long pause", await waitFor("conn", async () => (await r.poll()).etcd === "connected"), r.warnings);
+  await must("weight", "clear", "demo");
+  console.log("change after", await waitFor("ch", async () => (await r.service("demo"))?.mode === "normal"));
+  await etcd.kill();
+  console.log("disconnected after kill", await waitFor("disc", async () => (await r.poll()).etcd === "disconnected"));
+  await new Promise((r) => setTimeout(r, 8000));
+  await etcd.start();
+  console.log("connected after kill", await waitFor("conn", async () => (await r.poll()).etcd === "connected"));
+  await must("weight", "set", "demo", "d1=5");
+  console.log("change after", await waitFor("ch", async () => (await r.service("demo"))?.mode === "manual"), r.warnings);
+  const t = T();
+  await r.stop();
+  console.log("stopped", T() - t);
+  await etcd.close();
+});

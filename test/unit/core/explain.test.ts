@@ -1,0 +1,59 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { explain } from "../../../lua/core/explain.ts";
+import { hashText } from "../../../lua/core/hash.ts";
+import { pickPeer } from "../../../lua/core/pick.ts";
+import { preparePlan } from "../../../lua/core/plan.ts";
+import { EVERY_ALGORITHM, FRESH, listOf, request, weightsWithZeros } from "./fixtures.ts";
+
+describe.each(["consistent-hash", "best"] as const)("explain with %s", (algorithm) => {
+  it("names the peer that the router picks, and the others in the order in which it retries", () => {
+    fc.assert(
+      fc.property(weightsWithZeros, fc.string(), (weights, key) => {
+        const list = listOf(algorithm, weights);
+        const plan = preparePlan(list, FRESH, 0);
+        const tried: number[] = [];
+        for (;;) {
+          const peer = pickPeer(plan, request({ keyHash: hashText(key), tried }));
+          if (peer < 0) break;
+          tried.push(peer);
+        }
+        const { peer, order } = explain(list, FRESH, key);
+        expect(order).toEqual(tried.map((index) => plan.ids[index]));
+        expect(peer).toBe(order[0]);
+      }),
+    );
+  });
+});
+
+describe.each(EVERY_ALGORITHM)("explain with %s", (algorithm) => {
+  it("tells of every instance whether it is eligible and why", () => {
+    fc.assert(
+      fc.property(weightsWithZeros, fc.string(), (weights, key) => {
+        const list = listOf(algorithm, weights);
+        const { candidates, order } = explain(list, FRESH, key);
+        expect(candidates.map(({ id, weight }) => [id, weight])).toEqual(
+          list.instances.map((each) => [each.id, each.weight]),
+        );
+        for (const { id, weight, eligible, reason } of candidates) {
+          expect(eligible).toBe(weight > 0);
+          expect(order.includes(id)).toBe(eligible);
+          expect(reason).not.toMatch(/NaN|undefined/);
+        }
+      }),
+    );
+  });
+
+  it("names no peer where chance or turns decide, or nobody takes requests", () => {
+    const decided = algorithm === "consistent-hash" || algorithm === "best";
+    expect(explain(listOf(algorithm, [1, 2]), FRESH, "user-1").peer !== undefined).toBe(decided);
+    expect(explain(listOf(algorithm, [0, 0]), FRESH, "user-1").peer).toBeUndefined();
+  });
+});
+
+it("explain tells who drained an instance and why", () => {
+  const list = listOf("best", [0, 5]);
+  const drained = { ...list.instances[0]!, override: { weight: 0, by: "alice", reason: "a new disk", at: 1 } };
+  const { candidates } = explain({ ...list, instances: [drained, list.instances[1]!] }, FRESH, "");
+  expect(candidates[0]?.reason).toBe("drained by alice: a new disk");
+});
