@@ -1,5 +1,6 @@
+import { existsSync } from "node:fs";
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Nginx } from "./binaries.ts";
 
@@ -14,7 +15,8 @@ export interface NginxSettings {
   readonly init?: string;
 }
 
-const PACKAGE_ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
+/** The package's directory: this file runs from `cli/` and, built, from `dist/node/cli/`. */
+const PACKAGE_ROOT = findPackageRoot(dirname(fileURLToPath(import.meta.url)));
 
 /**
  * Writes a directory that nginx can be started in: `nginx -p DIRECTORY -c nginx.conf`. The files are those of `nginx/`,
@@ -45,6 +47,10 @@ export async function writeNginxFiles(directory: string, nginx: Nginx, settings:
   await copyFile(join(PACKAGE_ROOT, "nginx/proxy.conf"), join(directory, "routectl/proxy.conf"));
   await copyFile(join(PACKAGE_ROOT, "dist/router.lua"), join(directory, "routectl/router.lua"));
   return join(directory, "nginx.conf");
+}
+
+function findPackageRoot(directory: string): string {
+  return existsSync(join(directory, "package.json")) ? directory : findPackageRoot(dirname(directory));
 }
 
 function replaceOnce(text: string, replacements: readonly (readonly [string, string])[]): string {

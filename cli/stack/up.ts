@@ -104,11 +104,12 @@ export async function startStack(
     const ipconfigPart = startNode("ipconfig", ["ipconfig", "--listen", formatEndpoint(ipconfig), "--etcd", etcdUrls]);
     if (options.manifest !== undefined) await applyManifest(store, options.manifest, false, AUTHOR);
     if (options.demo) {
-      for (const { id, port } of await demoPorts(store)) {
+      const started = (await demoPorts(store)).map(async ({ id, port }) => {
         const part = startNode(id, ["demo-instance", "--id", id, "--listen", `127.0.0.1:${port}`]);
         await until(part, signal, () => getJson({ part: id, urls: `http://127.0.0.1:${port}`, hint: "" }, "/"));
-        await registerInstance(store, DEMO, { id, address: "127.0.0.1", port }, AUTHOR);
-      }
+        await registerInstance(store!, DEMO, { id, address: "127.0.0.1", port }, AUTHOR);
+      });
+      await Promise.all(started);
     }
     const services = (await readCatalog(store)).services.size;
     await until(ipconfigPart, signal, () => getJson({ part: "ipconfig", urls: urlOf(ipconfig), hint: "" }, "/v1/services"));

@@ -6,7 +6,7 @@ import { countRejected, forgetPeer } from "./counters.ts";
 import { nowMs } from "./freshness.ts";
 import { decodeJson } from "./json.ts";
 import { markLastGoodChanged } from "./last-good.ts";
-import { escapeReason, warn } from "./log-line.ts";
+import { warn } from "./log-line.ts";
 import {
   currentPosition,
   leftEpochs,
@@ -88,7 +88,8 @@ function refuse(reason: string, detail: string): Outcome {
   countRejected(reason);
   const refusal = `${reason}: ${detail}`;
   // Once is enough: a broken replica sends the same answer again and again.
-  if (refusal !== lastRefusal) warn(`an answer of ipconfig was refused (${escapeReason(refusal)}); the list in force stays`);
+  // The checks have escaped what they quote of it.
+  if (refusal !== lastRefusal) warn(`an answer of ipconfig was refused (${refusal}); the list in force stays`);
   lastRefusal = refusal;
   return "refused";
 }

@@ -70,7 +70,7 @@ function pollOnce(this: void): number {
   succeeded(target.url);
   if (outcome === "held") return IDLE_INTERVAL_MS;
   // A replica that has lost etcd can't know what is new: the next one may.
-  const stale = string.find(response.head, "\nx-routectl-etcd: *disconnected")[0] !== undefined;
+  const stale = string.find(response.head, "\nx%-routectl%-etcd: *disconnected")[0] !== undefined;
   if (stale) nextUrl();
   const tookMs = (ngx.now() - startedAt) * 1000;
   return outcome === "applied" || tookMs > IDLE_INTERVAL_MS ? 0 : jitter(IDLE_INTERVAL_MS);

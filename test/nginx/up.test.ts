@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -46,7 +46,14 @@ describe("a stack that was started with routectl up", () => {
   });
 
   test("serves what -f names beside the demo, and refuses to share its state directory", async () => {
-    const stack = await startTestStack({ stateDirectory });
+    const file = join(stateDirectory, "services.yaml");
+    await writeFile(
+      file,
+      "services:\n  idle:\n    instances:\n      - { id: idle-1, address: 127.0.0.1, port: 9, weight: 0 }\n",
+    );
+    const stack = await startTestStack({ stateDirectory, args: ["-f", file] });
+    expect((await fetch(`${stack.router}/idle/`)).status).toBe(503);
+    expect((await fetch(`${stack.router}/demo/`)).status).toBe(200);
     const second = await runRoutectl(["up", "--state-dir", stateDirectory, "--listen", ":0"]);
     expect(second.status).toBe(1);
     expect(second.stderr).toMatch(/^routectl: a stack is up on .* --state-dir DIR\n$/);

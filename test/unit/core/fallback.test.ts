@@ -5,7 +5,7 @@ import type { Peer, ServiceList } from "../../../lua/core/types.ts";
 import { FALLBACK_HALF_LIFE_MS, fallbackStep, fallbackWeight, modeOf } from "../../../lua/core/weights.ts";
 import { EVERY_ALGORITHM, listOf, NOW_MS, override, peer, policyOf } from "./fixtures.ts";
 
-const weight = fc.integer({ min: 0, max: 1000 });
+const weight = fc.oneof(fc.integer({ min: 0, max: 1000 }), fc.constantFrom(0, 100));
 const score = fc.constantFrom(0, 0.25, 0.5, 1);
 const anyPeer: fc.Arbitrary<Peer> = fc
   .tuple(weight, weight, score, fc.option(fc.tuple(weight, fc.option(fc.integer({ min: -90_000, max: 90_000 })))))
