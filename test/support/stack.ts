@@ -2,10 +2,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { ROOT } from "./root.ts";
 import { waitFor } from "./wait.ts";
 
-export const MAIN = fileURLToPath(new URL("../../dist/node/cli/main.js", import.meta.url));
+export const MAIN = join(ROOT, "dist/node/cli/main.js");
 
 /** A stack that `routectl up` has started for a test, on free ports and a state directory of its own. */
 export interface TestStack {

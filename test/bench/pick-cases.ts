@@ -1,0 +1,82 @@
+import { hashText } from "../../lua/core/hash.ts";
+import { pickPeer } from "../../lua/core/pick.ts";
+import type { Load } from "../../lua/core/pick-request.ts";
+import { preparePlan } from "../../lua/core/plan.ts";
+import { ALGORITHMS, type Algorithm, type Peer, type ServiceList } from "../../lua/core/types.ts";
+
+/** What differs between the runtimes that are measured. */
+export interface Runtime {
+  readonly nowSeconds: (this: void) => number;
+  readonly random: (this: void) => number;
+  /** Bytes on the heap, after a full collection when `collect` is set; undefined where the runtime can't tell. */
+  readonly heapBytes: (this: void, collect: boolean) => number | undefined;
+}
+
+export interface PickFigure {
+  readonly algorithm: Algorithm;
+  readonly peers: number;
+  readonly nanosecondsPerPick: number;
+  readonly bytesPerPick: number | undefined;
+  readonly buildMilliseconds: number;
+  readonly bytesPerPeer: number | undefined;
+}
+
+const SIZES = [2, 10, 100, 1000, 10_000];
+const PICKS = 400_000;
+const KEYS = 1024;
+
+/** Measures every algorithm at every size; the same source in LuaJIT and in Node. */
+export function measurePicks(runtime: Runtime, report: (this: void, figure: PickFigure) => void): void {
+  const hashes: number[] = [];
+  for (let i = 0; i < KEYS; i++) hashes[i] = hashText(`user-${i}`);
+  for (const algorithm of ALGORITHMS) {
+    for (const size of SIZES) report(measure(runtime, algorithm, size, hashes));
+  }
+}
+
+function measure(runtime: Runtime, algorithm: Algorithm, size: number, hashes: readonly number[]): PickFigure {
+  const list = listOf(algorithm, size);
+  const loads: Load[] = [];
+  for (let i = 0; i < size; i++) loads[i] = { inFlight: 0 };
+  const situation = { mode: "normal" as const, nowMs: 0, listAgeMs: 0 };
+  const before = runtime.heapBytes(true);
+  const buildStart = runtime.nowSeconds();
+  const plan = preparePlan(list, situation, 0.5);
+  const buildMilliseconds = (runtime.nowSeconds() - buildStart) * 1000;
+  const after = runtime.heapBytes(true);
+
+  const request = { keyHash: 0, random: 0, tried: [] as number[], triedCount: 0, loads, totalInFlight: 0 };
+  let checksum = 0;
+  const pickMany = (count: number): void => {
+    for (let i = 0; i < count; i++) {
+      request.keyHash = hashes[i % KEYS]!;
+      request.random = runtime.random();
+      checksum += pickPeer(plan, request);
+    }
+  };
+  pickMany(PICKS / 10);
+  const heapBefore = runtime.heapBytes(true);
+  const pickStart = runtime.nowSeconds();
+  pickMany(PICKS);
+  const seconds = runtime.nowSeconds() - pickStart;
+  const heapAfter = runtime.heapBytes(false);
+  if (checksum < 0) throw new Error("a pick failed");
+  return {
+    algorithm,
+    peers: size,
+    nanosecondsPerPick: (seconds * 1e9) / PICKS,
+    bytesPerPick: heapBefore === undefined || heapAfter === undefined ? undefined : (heapAfter - heapBefore) / PICKS,
+    buildMilliseconds,
+    bytesPerPeer: before === undefined || after === undefined ? undefined : (after - before) / size,
+  };
+}
+
+function listOf(algorithm: Algorithm, size: number): ServiceList {
+  const instances: Peer[] = [];
+  for (let i = 0; i < size; i++) {
+    const weight = 50 + ((i * 37) % 100);
+    const id = `instance-${i}`;
+    instances[i] = { id, name: id, address: "127.0.0.1", port: 1 + i, baseWeight: 100, score: 1, weight, metadata: {} };
+  }
+  return { version: 1, mode: "normal", policy: { algorithm, hashOn: "header:x-user-id" }, instances };
+}
