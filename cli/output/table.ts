@@ -19,7 +19,7 @@ export function renderTable(heads: readonly string[], rows: readonly (readonly C
     cells
       .map((cell, column) => {
         const text = textOf(cell);
-        const numeric = rows.length > 0 && rows.every((row) => typeof row[column] === "number");
+        const numeric = rows.length > 0 && rows.every((row) => isNumeric(row[column]!));
         const last = column === cells.length - 1;
         const padded = numeric ? text.padStart(widths[column]!) : last ? text : text.padEnd(widths[column]!);
         return bold ? chalk.bold(padded) : paint(chalk, cell, padded);
@@ -27,6 +27,10 @@ export function renderTable(heads: readonly string[], rows: readonly (readonly C
       .join("  ")
       .trimEnd();
   return [line(heads, true), ...rows.map((row) => line(row, false))].join("\n");
+}
+
+function isNumeric(cell: Cell): boolean {
+  return typeof cell === "number" || (typeof cell === "string" && /^[\d.]+ %$/.test(cell));
 }
 
 function textOf(cell: Cell): string {

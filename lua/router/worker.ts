@@ -7,7 +7,7 @@ import { startPolling } from "./poll.ts";
 import { refreshTables } from "./tables.ts";
 import { headText } from "./routes.ts";
 
-const TICK_SECONDS = 0.1;
+const TICK_SECONDS = 0.05;
 const FLUSH_SECONDS = 1;
 
 let refreshedHead: string | undefined;
