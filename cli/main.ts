@@ -6,9 +6,10 @@ import { registerExplain } from "./commands/explain.ts";
 import { registerHistory } from "./commands/history.ts";
 import { registerApply, registerDump } from "./commands/manifest.ts";
 import { withConnection } from "./commands/options.ts";
-import { registerDemoInstance, registerIpconfig } from "./commands/parts.ts";
+import { registerDemoInstance, registerExporter, registerIpconfig } from "./commands/parts.ts";
 import { registerPeers } from "./commands/peers.ts";
 import { registerPolicy } from "./commands/policy.ts";
+import { registerScore } from "./commands/score.ts";
 import { registerService } from "./commands/service.ts";
 import { registerStatus } from "./commands/status.ts";
 import { registerUp } from "./commands/up.ts";
@@ -35,10 +36,10 @@ function createProgram(): Command {
     .addHelpText("after", EXIT_CODES);
   withConnection(program);
   const registrations = [
-    ...[registerUp, registerIpconfig, registerDemoInstance],
+    ...[registerUp, registerIpconfig, registerExporter, registerDemoInstance],
     ...[registerService, registerApply, registerDump, registerPolicy],
     ...[registerWeight, registerDrain, registerRestore],
-    ...[registerPeers, registerExplain, registerStatus, registerWait, registerHistory],
+    ...[registerPeers, registerExplain, registerScore, registerStatus, registerWait, registerHistory],
   ];
   for (const register of registrations) register(program);
   return program;

@@ -4,7 +4,7 @@ import { FORMATS, type Format, write } from "../output/present.ts";
 import { ipconfigAt, waitForRevision } from "../remote/ipconfig.ts";
 import type { Outcome } from "../store/change.ts";
 import type { Store } from "../store/etcd.ts";
-import { parseWhole } from "./parse.ts";
+import { parseNote, parseWhole } from "./parse.ts";
 
 /** Where the parts are; options of the program, so every command has them. */
 export interface Connection {
@@ -43,8 +43,13 @@ export function withRead(command: Command): Command {
 
 export function withWrite(command: Command): Command {
   return command
-    .option("--reason <text>", "why, for the history", "")
-    .addOption(new Option("--by <name>", "who, for the history").env("ROUTECTL_BY").default(defaultAuthor(), "you@this-host"))
+    .option("--reason <text>", "why, for the history", parseNote, "")
+    .addOption(
+      new Option("--by <name>", "who, for the history")
+        .env("ROUTECTL_BY")
+        .default(defaultAuthor(), "you@this-host")
+        .argParser(parseNote),
+    )
     .option("--dry-run", "say what would change, and change nothing")
     .option("--wait", "return when every worker of every live router applies it")
     .option("--timeout <seconds>", "how long --wait waits", parseWhole(1, 3600), 10)

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from "commander";
 import { MAX_BASE_WEIGHT } from "../../lua/core/numbers.ts";
+import { isText } from "../../lua/core/snapshot-check.ts";
 import { usageError } from "../errors.ts";
 
 /** How a user types things. Each of these throws an error that says what to type instead. */
@@ -23,6 +24,12 @@ export function parseWeight(text: string): number {
     throw new InvalidArgumentError(`A weight is a whole number from 0 to ${MAX_BASE_WEIGHT}.`);
   }
   return weight;
+}
+
+/** What people write for others to read. */
+export function parseNote(text: string): string {
+  if (!isText(text)) throw new InvalidArgumentError("It may have at most 512 bytes.");
+  return text;
 }
 
 export function parseWhole(least: number, most: number): (text: string) => number {

@@ -1,3 +1,5 @@
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
 import type { Command } from "commander";
 import { type Connection, storeOptions } from "./options.ts";
 import { type HostPort, parseHostPort, parseWhole } from "./parse.ts";
@@ -32,17 +34,62 @@ export function registerIpconfig(program: Command): void {
     });
 }
 
+export function registerExporter(program: Command): void {
+  program
+    .command("exporter")
+    .description("ask instances for their status over gRPC, and put it into etcd")
+    .option("--id <id>", "its name among the exporters (default: made of the host's name)")
+    .option("--interval-ms <milliseconds>", "how often", parseWhole(200, 60_000), 1000)
+    .option("--listen <host:port>", "where to serve /metrics (default: 127.0.0.1:9147)", parseHostPort, {
+      host: "127.0.0.1",
+      port: 9147,
+    })
+    .addHelpText("after", "\nExample:\n  $ routectl exporter --etcd http://10.0.0.5:2379")
+    .action(async (options: { id?: string; intervalMs: number; listen: HostPort }, command: Command) => {
+      process.title = "routectl exporter";
+      const { default: pino } = await import("pino");
+      const { openStore } = await import("../store/etcd.ts");
+      const { requireName } = await import("../store/lookup.ts");
+      const { startExporter } = await import("../exporter/exporter.ts");
+      const { serveExporterMetrics } = await import("../exporter/server.ts");
+      const id = requireName("exporter", options.id ?? defaultExporterId());
+      const logger = pino({ base: { part: "exporter" } }, pino.destination({ dest: 2, sync: true }));
+      const store = openStore(storeOptions(command.optsWithGlobals<Connection>()));
+      const exporter = await startExporter(store, { id, intervalMs: options.intervalMs }, logger);
+      const server = await serveExporterMetrics(exporter, options.listen.host, options.listen.port).catch(async (error) => {
+        await exporter.stop();
+        store.close();
+        throw error;
+      });
+      logger.info(`exporter ${id} serves its metrics on ${server.url}`);
+      await endOfService();
+      await exporter.stop();
+      await server.close();
+      store.close();
+    });
+}
+
+function defaultExporterId(): string {
+  const host = hostname()
+    .toLowerCase()
+    .replace(/[^a-z0-9.-]/g, "-")
+    .replace(/^[^a-z0-9]+/, "");
+  return `${host.slice(0, 48) || "exporter"}-${randomBytes(4).toString("hex")}`;
+}
+
 export function registerDemoInstance(program: Command): void {
   program
     .command("demo-instance", { hidden: true })
     .description("run one instance of the demo service")
     .requiredOption("--id <id>", "its id")
     .requiredOption("--listen <host:port>", "where to serve", parseHostPort)
+    .option("--status-port <port>", "where to serve its status over gRPC; 0 picks a free one", parseWhole(0, 65535), 0)
     .addHelpText("after", "\nExample:\n  $ routectl demo-instance --id demo-1 --listen 127.0.0.1:9001")
-    .action(async (options: { id: string; listen: HostPort }) => {
+    .action(async (options: { id: string; listen: HostPort; statusPort: number }) => {
       process.title = `routectl ${options.id}`;
       const { startDemoInstance } = await import("../stack/demo-instance.ts");
-      const instance = await startDemoInstance(options.id, options.listen.host, options.listen.port);
+      const { host, port } = options.listen;
+      const instance = await startDemoInstance(options.id, host, port, options.statusPort);
       await endOfService();
       await instance.stop();
     });

@@ -16,10 +16,19 @@ interface PolicyOptions extends WriteOptions {
   readonly algorithm?: Algorithm;
   readonly hashOn?: string;
   readonly maxAttempts?: number;
+  readonly top?: number;
+  readonly statusPort?: number;
+  readonly slowStartMs?: number;
 }
 
 export function registerPolicy(program: Command): void {
-  const policy = program.command("policy").description("how a service is balanced");
+  const policy = program
+    .command("policy")
+    .description("how a service is balanced")
+    .option("--top <count>", "only the best so many get traffic by score", parseWhole(1, 20_000))
+    .option("--status-port <port>", "where instances serve their status over gRPC", parseWhole(1, 65535))
+    .option("--slow-start-ms <milliseconds>", "how long a new instance takes to its whole weight", parseWhole(0, 3_600_000))
+    .addHelpText("after", "\nExample:\n  $ routectl policy set demo --algorithm best");
 
   withRead(policy.command("get <service>").description("the policy in force"))
     .addHelpText("after", "\nExample:\n  $ routectl policy get demo -o yaml")
@@ -31,7 +40,7 @@ export function registerPolicy(program: Command): void {
       await present(
         options,
         async () => policyOf(requireService(await useStore(connection, (store) => readCatalog(store)), service)),
-        (found) => renderTable(["FIELD", "VALUE"], Object.entries(found).map(([field, value]) => [field, `${value}`])),
+        (found) => renderTable(["FIELD", "VALUE"], Object.entries(found).map(([field, value]) => [field, typeof value === "object" ? JSON.stringify(value) : `${value}`])),
       );
     });
 
@@ -39,15 +48,18 @@ export function registerPolicy(program: Command): void {
     .addOption(new Option("--algorithm <name>", "how a peer is picked").choices(ALGORITHMS))
     .option("--hash-on <source>", "what names the user: header:NAME, cookie:NAME, query:NAME, path or address")
     .option("--max-attempts <count>", "how many peers one request may try", parseWhole(1, 10))
+    .option("--top <count>", "only the best so many get traffic by score", parseWhole(1, 20_000))
+    .option("--status-port <port>", "where instances serve their status over gRPC", parseWhole(1, 65535))
+    .option("--slow-start-ms <milliseconds>", "how long a new instance takes to its whole weight", parseWhole(0, 3_600_000))
     .addHelpText("after", "\nExample:\n  $ routectl policy set demo --algorithm consistent-hash --hash-on header:x-user-id")
     .action(async (service: string, options: PolicyOptions, command: Command) => {
       const { changePolicy } = await import("../store/registration.ts");
-      const { algorithm, hashOn, maxAttempts } = options;
+      const { algorithm, hashOn, maxAttempts, top, statusPort, slowStartMs } = options;
       const outcome = await useStore(command.optsWithGlobals<Connection>(), (store) =>
         changePolicy(
           store,
           service,
-          { algorithm, hashOn, maxAttempts },
+          { algorithm, hashOn, maxAttempts, top, statusPort, slowStartMs },
           { by: options.by, reason: options.reason, dryRun: options.dryRun === true },
         ),
       );

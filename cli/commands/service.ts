@@ -21,7 +21,10 @@ interface RegisterOptions extends WriteOptions {
 }
 
 export function registerService(program: Command): void {
-  const service = program.command("service").description("services and their instances, as registered");
+  const service = program
+    .command("service")
+    .description("services and their instances, as registered")
+    .addHelpText("after", "\nExample:\n  $ routectl service list -o wide");
 
   withRead(service.command("list").description("all services"))
     .addHelpText("after", "\nExample:\n  $ routectl service list")

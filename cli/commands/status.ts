@@ -26,10 +26,20 @@ export function registerStatus(program: Command): void {
     });
 }
 
-function rowsOf({ etcd, ipconfigs, routers, services }: Status): Cell[][] {
+const MOST_TROUBLED = 20;
+
+function rowsOf({ etcd, ipconfigs, exporters, routers, services }: Status): Cell[][] {
   const rows: Cell[][] = [["etcd", etcd.url, stateCell(etcd.reachable, "ok"), etcd.error ?? `revision ${etcd.revision}`]];
   for (const { url, reachable, error, revision, epoch } of ipconfigs) {
     rows.push(["ipconfig", url, stateCell(reachable, "ok"), error ?? `revision ${revision}, epoch ${epoch}`]);
+  }
+  for (const { id, services: count, instances, lagMs, troubled } of exporters) {
+    const lag = lagMs === null ? "no samples yet" : `samples ${formatDuration(lagMs)} old`;
+    const state = stateCell(true, troubled.length === 0 ? "ok" : `${troubled.length} not up`);
+    rows.push([`exporter ${id}`, "-", state, `${instances} instances of ${count} services, ${lag}`]);
+    for (const { service, id: instance, state: how, reason } of troubled.slice(0, MOST_TROUBLED)) {
+      rows.push([`  ${service}/${instance}`, "-", { text: how, tone: "bad" }, reason ?? ""]);
+    }
   }
   for (const router of routers) {
     const detail = [

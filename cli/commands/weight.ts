@@ -13,7 +13,10 @@ import {
 import { parseAssignments, parseTtl } from "./parse.ts";
 
 export function registerWeight(program: Command): void {
-  const weight = program.command("weight").description("manual weights: send traffic where you say, whatever the scores");
+  const weight = program
+    .command("weight")
+    .description("manual weights: send traffic where you say, whatever the scores")
+    .addHelpText("after", "\nExample:\n  $ routectl weight set demo demo-1=5 demo-2=95");
 
   withRead(weight.command("list [service]").description("the manual weights in force"))
     .addHelpText("after", "\nExample:\n  $ routectl weight list demo")

@@ -10,6 +10,8 @@ import type { Store } from "../store/etcd.ts";
 export interface EpochKeeper {
   /** The epoch to publish under; undefined while it is being made. */
   current(catalog: Catalog): string | undefined;
+  /** Writes the epoch once more as it is, so that there is a newer revision to publish something under. */
+  renew(catalog: Catalog): void;
   /** The data went back in time under this epoch: it must not be used any more. */
   leave(epoch: string): void;
 }
@@ -18,11 +20,17 @@ export function keepEpoch(store: Store, onError: (error: Error) => void): EpochK
   let left: string | undefined;
   let writing = false;
 
-  const write = async (expectedRevision: number): Promise<void> => {
+  const write = (catalog: Catalog, epoch: string): void => {
+    if (writing) return;
+    writing = true;
     const key = store.keys.epoch();
-    const epoch = `${Date.now().toString(36)}-${randomBytes(5).toString("hex")}`;
     // Another ipconfig may be first: then its epoch comes with the watch.
-    await store.commit([{ key, modRevision: expectedRevision }], [{ put: key, value: epoch }]);
+    store
+      .commit([{ key, modRevision: catalog.revisionOf(key) }], [{ put: key, value: epoch }])
+      .catch(onError)
+      .finally(() => {
+        writing = false;
+      });
   };
 
   return {
@@ -31,15 +39,11 @@ export function keepEpoch(store: Store, onError: (error: Error) => void): EpochK
       const usable = epoch !== undefined && isName(epoch) && epoch !== left;
       if (usable) return epoch;
       // An empty etcd may be one that has lost its data: no list is made from it.
-      if (catalog.services.size > 0 && !writing) {
-        writing = true;
-        write(catalog.revisionOf(store.keys.epoch()))
-          .catch(onError)
-          .finally(() => {
-            writing = false;
-          });
-      }
+      if (catalog.services.size > 0) write(catalog, `${Date.now().toString(36)}-${randomBytes(5).toString("hex")}`);
       return undefined;
+    },
+    renew: (catalog) => {
+      if (catalog.epoch !== undefined) write(catalog, catalog.epoch);
     },
     leave: (epoch) => {
       left = epoch;

@@ -60,6 +60,11 @@ export function createMetrics(publisher: Publisher) {
       help: "Values in etcd that were ignored because they are not valid.",
       registers,
     }),
+    badSamples: new Counter({
+      name: "routectl_bad_samples_total",
+      help: "Reported figures that were left out or clamped, and reports of unknown instances.",
+      registers,
+    }),
     propagation: new Histogram({
       name: "routectl_propagation_duration_seconds",
       help: "From a change's arrival here to a router's report that all of its workers apply it.",

@@ -17,15 +17,29 @@ export interface Publisher {
   /** Takes over what the catalog says of the touched services; all of it when the epoch is another one. */
   publish(catalog: Catalog, epoch: string, touched: ReadonlySet<string>): void;
   /** The answer for a router at a position; undefined when there is nothing newer for it. */
-  snapshotSince(epoch: string | undefined, revision: number): string | undefined;
+  snapshotSince(epoch: string | undefined, revision: number): PublishedSnapshot | undefined;
+  /** Everything, for a router that may have lists of another ipconfig. @param revision up to which our lists are */
+  fullSnapshot(revision: number): PublishedSnapshot | undefined;
   /** Resolves when something newer was published, or `timeoutMs` has passed, or the signal aborts. */
   waitForNews(timeoutMs: number, signal: AbortSignal): Promise<void>;
+}
+
+export interface PublishedSnapshot {
+  readonly revision: number;
+  /** The JSON of a Snapshot. */
+  readonly body: string;
 }
 
 /** So many changes are remembered; a router that is further behind gets everything. */
 const MAX_CHANGES = 10_000;
 
-export function createPublisher(): Publisher {
+/** What the lists need besides the catalog: each instance's score, and whether it is among the best. */
+export interface Scores {
+  scoreOf(service: string, id: string): number;
+  isChosen(service: string, id: string): boolean;
+}
+
+export function createPublisher(scores: Scores): Publisher {
   let epoch: string | undefined;
   let revision = 0;
   /** The state from which the remembered changes go on. */
@@ -40,7 +54,7 @@ export function createPublisher(): Publisher {
     if (service === undefined || (service.policy === undefined && service.instances.size === 0)) {
       return lists.delete(name);
     }
-    const list = buildServiceList(catalog.revision, service.policy, candidatesOf(catalog, service));
+    const list = buildServiceList(catalog.revision, service.policy, candidatesOf(catalog, name, service, scores));
     if (before !== undefined && sameServiceList(before.list, list)) return false;
     lists.set(name, { list, json: JSON.stringify(list) });
     return true;
@@ -67,25 +81,28 @@ export function createPublisher(): Publisher {
     for (const wake of [...waiting]) wake();
   };
 
-  const snapshotSince: Publisher["snapshotSince"] = (routerEpoch, routerRevision) => {
-    if (epoch === undefined) return undefined;
-    const known = routerEpoch === epoch && routerRevision >= baseRevision;
-    if (known && routerRevision >= revision) return undefined;
-    const changed = new Set<string>();
-    if (known) {
-      for (let i = changes.length - 1; i >= 0 && changes[i]!.revision > routerRevision; i--) {
-        changed.add(changes[i]!.service);
-      }
-    }
+  const compose = (names: Iterable<string>, full: boolean, upTo: number): PublishedSnapshot => {
     const services: string[] = [];
     const removed: string[] = [];
-    for (const name of known ? changed : lists.keys()) {
+    for (const name of names) {
       const published = lists.get(name);
       if (published === undefined) removed.push(name);
       else services.push(`${JSON.stringify(name)}:${published.json}`);
     }
-    const head = `"schema":1,"epoch":${JSON.stringify(epoch)},"revision":${revision},"full":${!known}`;
-    return `{${head},"services":{${services.join(",")}},"removed":${JSON.stringify(removed)}}`;
+    const head = `"schema":1,"epoch":${JSON.stringify(epoch)},"revision":${upTo},"full":${full}`;
+    const body = `{${head},"services":{${services.join(",")}},"removed":${JSON.stringify(removed)}}`;
+    return { revision: upTo, body };
+  };
+
+  const fullSnapshot: Publisher["fullSnapshot"] = (upTo) =>
+    epoch === undefined ? undefined : compose(lists.keys(), true, Math.max(revision, upTo));
+
+  const snapshotSince: Publisher["snapshotSince"] = (routerEpoch, routerRevision) => {
+    if (routerEpoch !== epoch || routerRevision < baseRevision) return fullSnapshot(revision);
+    if (routerRevision >= revision) return undefined;
+    const changed = new Set<string>();
+    for (let i = changes.length - 1; i >= 0 && changes[i]!.revision > routerRevision; i--) changed.add(changes[i]!.service);
+    return compose(changed, false, revision);
   };
 
   return {
@@ -98,6 +115,7 @@ export function createPublisher(): Publisher {
     lists,
     publish,
     snapshotSince,
+    fullSnapshot,
     waitForNews: (timeoutMs, signal) =>
       new Promise((resolve) => {
         const done = (): void => {
@@ -115,12 +133,14 @@ export function createPublisher(): Publisher {
 }
 
 /** The instances of a service with an address that routers can use; those whose name is not resolved yet are left out. */
-function candidatesOf(catalog: Catalog, service: CatalogService): Candidate[] {
+function candidatesOf(catalog: Catalog, name: string, service: CatalogService, scores: Scores): Candidate[] {
   const candidates: Candidate[] = [];
   for (const instance of service.instances.values()) {
     const address = isIpLiteral(instance.address) ? instance.address : catalog.resolved.get(instance.address);
     if (!isIpLiteral(address)) continue;
-    candidates.push({ ...instance, address, score: 1, override: service.overrides.get(instance.id) });
+    const { id } = instance;
+    const score = scores.scoreOf(name, id);
+    candidates.push({ ...instance, address, score, chosen: scores.isChosen(name, id), override: service.overrides.get(id) });
   }
   return candidates;
 }

@@ -1,17 +1,16 @@
-import { serve } from "@hono/node-server";
-import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
 import { escapeText } from "../../lua/core/text.ts";
-import { EXIT, RoutectlError } from "../errors.ts";
-import { createCatalog } from "../store/catalog.ts";
+import { listen } from "../listen.ts";
+import { type Catalog, createCatalog } from "../store/catalog.ts";
 import type { Store } from "../store/etcd.ts";
+import { startMirror } from "../store/mirror.ts";
 import { keepEpoch } from "./epoch.ts";
 import { endOverdueOverrides } from "./expiry.ts";
 import { createMetrics } from "./metrics.ts";
-import { startMirror } from "./mirror.ts";
 import { createPublisher } from "./publisher.ts";
 import { startResolver } from "./resolver.ts";
 import { createRouterRegister } from "./routers.ts";
+import { createScoreboard } from "./scoreboard.ts";
 import { createServer } from "./server.ts";
 
 export interface ReplicaOptions {
@@ -23,7 +22,9 @@ export interface ReplicaOptions {
 
 const PROBE_MS = 1000;
 const RESOLVE_MS = 10_000;
-const EXPIRY_MS = 1000;
+const UPKEEP_MS = 1000;
+const SCORE_INTERVAL_MS = 250;
+const MAX_WARNINGS = 10_000;
 /** At most this often a router that is ahead makes us ask etcd whether it went back in time. */
 const AHEAD_INTERVAL_MS = 1000;
 
@@ -33,35 +34,93 @@ export async function startReplica(
   options: ReplicaOptions,
   logger: Logger,
 ): Promise<{ url: string; stop(): Promise<void> }> {
-  const publisher = createPublisher();
+  const warned = new Map<string, string>();
+  /** Once for each thing that is wrong: it may happen again every second. */
+  const warnOnce = (key: string, text: string): void => {
+    if (warned.get(key) === text) return;
+    if (warned.size > MAX_WARNINGS) warned.clear();
+    warned.set(key, text);
+    logger.warn(text);
+  };
+  const scoreboard = createScoreboard(
+    () => performance.now(),
+    (key, text) => {
+      metrics.badSamples.inc();
+      warnOnce(key, text);
+    },
+  );
+  const publisher = createPublisher(scoreboard);
   const metrics = createMetrics(publisher);
   const routers = createRouterRegister(() => performance.now());
   const epochs = keepEpoch(store, (error) => logger.warn(`the epoch can't be written: ${error.message}`));
   let connected = false;
   let publishedAt = performance.now();
-  const warned = new Map<string, string>();
 
   const onInvalid = (key: string, reason: string): void => {
     metrics.invalidValues.inc();
-    if (warned.get(key) === reason) return;
-    warned.set(key, reason);
-    logger.warn(`ignored ${escapeText(key)} in etcd: ${escapeText(reason)}; the value before it stays in force`);
+    warnOnce(key, `ignored ${escapeText(key)} in etcd: ${escapeText(reason)}; the value before it stays in force`);
+  };
+
+  /** Services with changes that are not published yet. */
+  const unpublished = new Set<string>();
+  /** What is there to publish waits for an epoch or a revision, which may have to be asked for again. */
+  let waiting = false;
+
+  const publishNews = (catalog: Catalog): void => {
+    const epoch = epochs.current(catalog);
+    const sameRevision = epoch === publisher.epoch && catalog.revision === publisher.revision;
+    waiting = epoch === undefined || (sameRevision && unpublished.size > 0);
+    if (epoch === undefined) return;
+    if (sameRevision) {
+      // A list has found what a watch lost, and later changes are out already: routers would not ask for this revision.
+      if (waiting) epochs.renew(catalog);
+      return;
+    }
+    publishedAt = performance.now();
+    publisher.publish(catalog, epoch, unpublished);
+    unpublished.clear();
+    resolver.resolveNew();
+  };
+
+  /** Scores move every second: what they change is published four times a second at most. */
+  let scorePublication: NodeJS.Timeout | undefined;
+  const publishScores = (): void => {
+    scorePublication ??= setTimeout(() => {
+      scorePublication = undefined;
+      publishNews(mirror.catalog());
+    }, SCORE_INTERVAL_MS);
+  };
+
+  /** Statuses of one batch of changes; taken once the whole batch is in the catalog. */
+  let statuses: { service: string; exporter: string; value: string | undefined; modRevision: number }[] = [];
+  let first = true;
+  const takeStatuses = (catalog: Catalog): void => {
+    for (const { service, exporter, value, modRevision } of statuses) {
+      if (!scoreboard.take(service, exporter, value, catalog.services.get(service), first)) continue;
+      catalog.advance(modRevision);
+      unpublished.add(service);
+      publishScores();
+    }
+    statuses = [];
+    first = false;
   };
 
   const mirror = startMirror(
     store,
-    () => createCatalog(store.keys, onInvalid),
+    () =>
+      createCatalog(store.keys, onInvalid, (service, exporter, value, modRevision) => {
+        statuses.push({ service, exporter, value, modRevision });
+      }),
     (catalog) => ({
       onChange: (touched) => {
-        const epoch = epochs.current(catalog());
-        if (epoch === undefined) return;
-        if (epoch === publisher.epoch && catalog().revision === publisher.revision) return;
-        publishedAt = performance.now();
-        publisher.publish(catalog(), epoch, epoch === publisher.epoch ? touched : new Set());
-        resolver.resolveNew();
+        takeStatuses(catalog());
+        for (const service of touched) unpublished.add(service);
+        // Manual changes go out at once; a change of scores alone waits for its turn.
+        if (touched.size > 0 || scorePublication === undefined) publishNews(catalog());
       },
       onRestored: (empty) => {
         if (publisher.epoch !== undefined) epochs.leave(publisher.epoch);
+        waiting = false;
         logger.error(
           empty
             ? "etcd has lost its data: the last list stays in force until services are registered or restored"
@@ -93,10 +152,11 @@ export async function startReplica(
     RESOLVE_MS,
   );
 
-  const expiry = setInterval(() => {
+  const upkeep = setInterval(() => {
     // Without etcd nothing can be ended; what is overdue ends when it answers again.
     endOverdueOverrides(store, mirror.catalog(), Date.now()).catch(() => undefined);
-  }, EXPIRY_MS);
+    if (waiting) publishNews(mirror.catalog());
+  }, UPKEEP_MS);
 
   let askedAt = 0;
   const onAhead = (revision: number): void => {
@@ -108,7 +168,7 @@ export async function startReplica(
         if (newest >= revision || epoch === undefined || epoch !== publisher.epoch) return;
         logger.error("a router has seen newer data than etcd has, as after a restore: a new epoch begins");
         epochs.leave(epoch);
-        epochs.current(mirror.catalog());
+        publishNews(mirror.catalog());
       },
       () => undefined,
     );
@@ -117,6 +177,7 @@ export async function startReplica(
   const app = createServer({
     publisher,
     etcdConnected: () => connected,
+    seenRevision: mirror.seenRevision,
     onAhead,
     acknowledge: (node, report) => {
       const behind = routers.live().find((router) => router.node === node);
@@ -126,42 +187,25 @@ export async function startReplica(
       return routers.acknowledge(node, report);
     },
     routers: routers.live,
+    scores: (service) => ({ coefficients: scoreboard.coefficientsOf(service) ?? null, instances: scoreboard.report(service) }),
     metrics: () => metrics.registry.metrics(),
   });
 
-  const server = await new Promise<ReturnType<typeof serve>>((resolve, reject) => {
-    const listening = serve({ fetch: app.fetch, hostname: options.host, port: options.port }, () => resolve(listening));
-    listening.on("error", (error: NodeJS.ErrnoException) => {
-      reject(
-        new RoutectlError(
-          "listen",
-          EXIT.error,
-          error.code === "EADDRINUSE"
-            ? `${options.host}:${options.port} is taken: stop what listens there, or choose another with --listen HOST:PORT`
-            : `can't listen on ${options.host}:${options.port}: ${error.message}`,
-          error,
-        ),
-      );
-    });
-  }).catch(async (error: unknown) => {
-    clearInterval(expiry);
+  const stopWatching = async (): Promise<void> => {
+    clearInterval(upkeep);
+    clearTimeout(scorePublication);
     resolver.stop();
     await mirror.stop();
+  };
+  const server = await listen(app, options.host, options.port).catch(async (error: unknown) => {
+    await stopWatching();
     throw error;
   });
-  const { port } = server.address() as AddressInfo;
-  const host = options.host.includes(":") ? `[${options.host}]` : options.host;
-
   return {
-    url: `http://${host}:${port}`,
+    url: server.url,
     stop: async () => {
-      clearInterval(expiry);
-      resolver.stop();
-      await mirror.stop();
-      await new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        if ("closeAllConnections" in server) server.closeAllConnections();
-      });
+      await stopWatching();
+      await server.close();
     },
   };
 }

@@ -28,7 +28,7 @@ export interface RouterReport extends Acknowledgement {
 
 /** A router that was not heard of for this long is not live any more. */
 export const ROUTER_EXPIRY_MS = 7000;
-const MAX_ROUTERS = 10_000;
+export const MAX_ROUTERS = 10_000;
 
 /** The routers that are live, by what they reported last. */
 export function createRouterRegister(now: () => number): {

@@ -1,21 +1,29 @@
 import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
 import { isName } from "../../lua/core/names.ts";
-import type { Publisher } from "./publisher.ts";
-import { type Acknowledgement, acknowledgementSchema, type RouterReport } from "./routers.ts";
+import type { PublishedSnapshot, Publisher } from "./publisher.ts";
+import { type Acknowledgement, acknowledgementSchema, MAX_ROUTERS, type RouterReport } from "./routers.ts";
 
 /** What the HTTP API stands on. */
 export interface Api {
   readonly publisher: Publisher;
   etcdConnected(): boolean;
+  /** Up to which revision of etcd our lists are. */
+  seenRevision(): number;
   /** A router named a revision that is newer than ours: we lag, or etcd went back in time. */
   onAhead(revision: number): void;
   acknowledge(node: string, report: Acknowledgement): boolean;
   routers(): RouterReport[];
+  /** How the scores of a service's instances came about. */
+  scores(service: string): { coefficients: object | null; instances: object[] };
   metrics(): Promise<string>;
 }
 
 /** A router gives up on a poll that is held for longer. */
 const MAX_WAIT_MS = 60_000;
+
+/** A report of 4,096 workers has some 400 KiB. */
+const MAX_REPORT_BYTES = 1024 * 1024;
 
 const JSON_TYPE = { "content-type": "application/json" };
 
@@ -26,6 +34,26 @@ export function createServer(api: Api): Hono {
 
   const whole = (value: string | undefined, otherwise: number): number | undefined =>
     value === undefined ? otherwise : /^\d{1,16}$/.test(value) ? Number(value) : undefined;
+
+  /** The revision that each router has from us. */
+  const handedOut = new Map<string, number>();
+
+  /**
+   * What is news for a router. Scores depend on when an ipconfig began to look, so two may differ in them at the same
+   * revision: a router that comes from another one gets everything from us.
+   */
+  const handOut = (node: string, epoch: string | undefined, revision: number): PublishedSnapshot | undefined => {
+    const stranger = isName(node) && epoch === publisher.epoch && handedOut.get(node) !== revision;
+    // We may lag behind what it has: then it must wait for us.
+    const caughtUp = api.seenRevision() >= revision;
+    const snapshot =
+      stranger && caughtUp ? publisher.fullSnapshot(api.seenRevision()) : publisher.snapshotSince(epoch, revision);
+    if (snapshot !== undefined && isName(node)) {
+      if (handedOut.size > MAX_ROUTERS) handedOut.clear();
+      handedOut.set(node, snapshot.revision);
+    }
+    return snapshot;
+  };
 
   app.get("/v1/snapshot", async (context) => {
     const epoch = context.req.query("epoch");
@@ -41,9 +69,10 @@ export function createServer(api: Api): Hono {
     if (epoch === publisher.epoch && revision > publisher.revision) api.onAhead(revision);
     const deadline = Date.now() + Math.min(waitMs, MAX_WAIT_MS);
     const { signal } = context.req.raw;
+    const node = context.req.query("router") ?? "";
     while (true) {
-      const body = publisher.snapshotSince(epoch, revision);
-      if (body !== undefined) return context.body(body, 200, headers);
+      const snapshot = handOut(node, epoch, revision);
+      if (snapshot !== undefined) return context.body(snapshot.body, 200, headers);
       const leftMs = deadline - Date.now();
       if (leftMs <= 0 || signal.aborted) return context.body(null, 304, headers);
       await publisher.waitForNews(leftMs, signal);
@@ -62,7 +91,17 @@ export function createServer(api: Api): Hono {
     return context.body(`{"service":${service},${position(publisher)},${published.json.slice(1)}`, 200, JSON_TYPE);
   });
 
-  app.post("/v1/routers/:node/ack", async (context) => {
+  app.get("/v1/services/:name/scores", (context) => {
+    const name = context.req.param("name");
+    if (!publisher.lists.has(name)) return context.json({ error: "unknown-service", message: "no such service" }, 404);
+    return context.json({ service: name, ...api.scores(name) });
+  });
+
+  const limit = bodyLimit({
+    maxSize: MAX_REPORT_BYTES,
+    onError: (context) => context.json({ error: "too-large", message: "that is too large for a router's report" }, 413),
+  });
+  app.post("/v1/routers/:node/ack", limit, async (context) => {
     const node = context.req.param("node");
     const report = acknowledgementSchema.safeParse(await context.req.json().catch(() => undefined));
     if (!isName(node) || !report.success) {

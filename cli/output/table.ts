@@ -7,7 +7,8 @@ export type Tone = "good" | "bad" | "notable" | "faint";
 /** Colours on a terminal, none in a pipe; `NO_COLOR` and `FORCE_COLOR` say otherwise. */
 export function colours(stream: { isTTY?: boolean } = process.stdout): ChalkInstance {
   const { NO_COLOR: no, FORCE_COLOR: force } = process.env;
-  const wanted = force !== undefined && force !== "0" ? true : no !== undefined && no !== "" ? false : stream.isTTY === true;
+  const otherwise = no === undefined || no === "" ? stream.isTTY === true : false;
+  const wanted = force === undefined || force === "" ? otherwise : force !== "0";
   return new Chalk({ level: wanted ? 1 : 0 });
 }
 

@@ -34,6 +34,27 @@ export async function fetchServiceList(remote: Remote, service: string): Promise
   return (await getJson<ServiceAnswer>(remote, `/v1/services/${service}`)).value;
 }
 
+/** `GET /v1/services/NAME/scores`: how each score came about. */
+export interface ScoresAnswer {
+  readonly service: string;
+  /** Null when nobody reports for the service. */
+  readonly coefficients: Readonly<Record<string, number>> | null;
+  readonly instances: readonly {
+    id: string;
+    state: "up" | "down" | "unscored";
+    reason?: string;
+    features?: Record<string, number>;
+    presence: number;
+    raw: number;
+    damped: number;
+    score: number;
+  }[];
+}
+
+export async function fetchScores(remote: Remote, service: string): Promise<ScoresAnswer> {
+  return (await getJson<ScoresAnswer>(remote, `/v1/services/${service}/scores`)).value;
+}
+
 const ASK_AGAIN_MS = 25;
 
 /**

@@ -1,5 +1,6 @@
 import type { Algorithm, Mode } from "../../lua/core/types.ts";
-import { openStore, type StoreOptions } from "../store/etcd.ts";
+import { openStore, type Store, type StoreOptions } from "../store/etcd.ts";
+import { decodeStatus, type Sample } from "../store/status.ts";
 import { getJson, splitUrls } from "./http.ts";
 import { fetchRouters, ipconfigAt, type RouterReport } from "./ipconfig.ts";
 import { fetchStatus, type RouterStatus, routerAt } from "./router.ts";
@@ -14,9 +15,20 @@ interface PartStatus {
 export interface Status {
   readonly etcd: PartStatus & { revision?: number };
   readonly ipconfigs: readonly (PartStatus & { epoch?: string | null; revision?: number })[];
+  readonly exporters: readonly ExporterLine[];
   /** Those that were asked, and those that only report to an ipconfig. */
   readonly routers: readonly RouterLine[];
   readonly services: readonly { service: string; mode: Mode; algorithm: Algorithm; members: number; healthy: number }[];
+}
+
+interface ExporterLine {
+  readonly id: string;
+  readonly services: number;
+  readonly instances: number;
+  /** Since its last samples; null when it has none. */
+  readonly lagMs: number | null;
+  /** The instances that it can't get samples from. */
+  readonly troubled: readonly { service: string; id: string; state: Sample["state"]; reason: string | null }[];
 }
 
 interface RouterLine {
@@ -38,7 +50,7 @@ interface RouterLine {
 export async function readStatus(etcd: StoreOptions, ipconfigUrls: string, routerUrls: string): Promise<Status> {
   const ipconfig = ipconfigAt(ipconfigUrls);
   const router = routerAt(routerUrls);
-  const [etcdStatus, ipconfigs, asked, services] = await Promise.all([
+  const [{ exporters, ...etcdStatus }, ipconfigs, asked, services] = await Promise.all([
     askEtcd(etcd),
     Promise.all(splitUrls(ipconfig).map(askIpconfig)),
     Promise.all(splitUrls(router).map(askRouter)),
@@ -54,19 +66,41 @@ export async function readStatus(etcd: StoreOptions, ipconfigUrls: string, route
     if (!seen.has(line.node)) routers.push(line);
     seen.add(line.node);
   }
-  return { etcd: etcdStatus, ipconfigs: ipconfigs.map(({ routers: _, ...rest }) => rest), routers, services };
+  return { etcd: etcdStatus, exporters, ipconfigs: ipconfigs.map(({ routers: _, ...rest }) => rest), routers, services };
 }
 
-async function askEtcd(options: StoreOptions): Promise<Status["etcd"]> {
+async function askEtcd(options: StoreOptions): Promise<Status["etcd"] & Pick<Status, "exporters">> {
   const store = openStore(options);
   try {
     const { revision } = await store.get(store.keys.epoch());
-    return { url: options.urls, reachable: true, revision };
+    return { url: options.urls, reachable: true, revision, exporters: await readExporters(store) };
   } catch (error) {
-    return { url: options.urls, reachable: false, error: (error as Error).message };
+    return { url: options.urls, reachable: false, error: (error as Error).message, exporters: [] };
   } finally {
     store.close();
   }
+}
+
+async function readExporters(store: Store): Promise<ExporterLine[]> {
+  const lines = new Map<string, { services: number; instances: number; at: number; troubled: ExporterLine["troubled"][number][] }>();
+  const [exporters, statuses] = await Promise.all([store.list(store.keys.exporter("")), store.list(store.keys.statuses())]);
+  for (const { key } of exporters.items) {
+    const parsed = store.keys.parse(key);
+    if (parsed?.kind === "exporter") lines.set(parsed.id, { services: 0, instances: 0, at: 0, troubled: [] });
+  }
+  for (const { key, value } of statuses.items) {
+    const parsed = store.keys.parse(key);
+    const status = decodeStatus(value, () => undefined);
+    const line = parsed?.kind === "status" ? lines.get(parsed.id) : undefined;
+    if (parsed?.kind !== "status" || status === undefined || line === undefined) continue;
+    line.services++;
+    line.instances += status.samples.size;
+    line.at = Math.max(line.at, status.at);
+    for (const [id, { state, reason }] of status.samples) {
+      if (state !== "up") line.troubled.push({ service: parsed.service, id, state, reason: reason ?? null });
+    }
+  }
+  return [...lines].map(([id, { at, ...line }]) => ({ id, ...line, lagMs: at === 0 ? null : Math.max(0, Date.now() - at) }));
 }
 
 async function askIpconfig(url: string): Promise<Status["ipconfigs"][number] & { routers: readonly RouterReport[] }> {

@@ -30,6 +30,7 @@ export interface UpOptions {
 const MAIN = fileURLToPath(new URL("../main.js", import.meta.url));
 const START_TIMEOUT_MS = 15_000;
 const DEMO = "demo";
+const STATUS_PORT = "statusPort";
 const DEMO_INSTANCES = 3;
 const AUTHOR = { by: "routectl up", reason: "start of the stack", dryRun: false };
 
@@ -104,15 +105,20 @@ export async function startStack(
     const ipconfigPart = startNode("ipconfig", ["ipconfig", "--listen", formatEndpoint(ipconfig), "--etcd", etcdUrls]);
     if (options.manifest !== undefined) await applyManifest(store, options.manifest, false, AUTHOR);
     if (options.demo) {
-      const started = (await demoPorts(store)).map(async ({ id, port }) => {
-        const part = startNode(id, ["demo-instance", "--id", id, "--listen", `127.0.0.1:${port}`]);
+      const started = (await demoInstances(store)).map(async ({ id, port, metadata }) => {
+        const listen = ["--listen", `127.0.0.1:${port}`, "--status-port", metadata[STATUS_PORT]!];
+        const part = startNode(id, ["demo-instance", "--id", id, ...listen]);
         await until(part, signal, () => getJson({ part: id, urls: `http://127.0.0.1:${port}`, hint: "" }, "/"));
-        await registerInstance(store!, DEMO, { id, address: "127.0.0.1", port }, AUTHOR);
+        await registerInstance(store!, DEMO, { id, address: "127.0.0.1", port, metadata }, AUTHOR);
       });
       await Promise.all(started);
     }
+    startNode("exporter", ["exporter", "--listen", "127.0.0.1:0", "--etcd", etcdUrls]);
     const services = (await readCatalog(store)).services.size;
-    await until(ipconfigPart, signal, () => getJson({ part: "ipconfig", urls: urlOf(ipconfig), hint: "" }, "/v1/services"));
+    await until(ipconfigPart, signal, async () => {
+      const { value } = await getJson<{ epoch: string | null }>({ part: "ipconfig", urls: urlOf(ipconfig), hint: "" }, "/v1/services");
+      if (value.epoch === null && services > 0) throw new Error("ipconfig has no list yet");
+    });
 
     const directory = join(options.stateDirectory, "nginx");
     const configuration = await writeNginxFiles(directory, nginx, {
@@ -188,15 +194,20 @@ async function etcdArguments(stateDirectory: string, endpoint: Endpoint): Promis
 }
 
 /** The demo instances, on the ports that they had before where those are free. */
-async function demoPorts(store: Store): Promise<{ id: string; port: number }[]> {
+async function demoInstances(store: Store): Promise<{ id: string; port: number; metadata: Record<string, string> }[]> {
   const known = (await readCatalog(store)).services.get(DEMO)?.instances;
-  const ports: { id: string; port: number }[] = [];
+  const instances: { id: string; port: number; metadata: Record<string, string> }[] = [];
+  const portLike = async (before: number | undefined): Promise<number> =>
+    before !== undefined && (await isFree(before)) ? before : freePort();
   for (let number = 1; number <= DEMO_INSTANCES; number++) {
     const id = `${DEMO}-${number}`;
-    const before = known?.get(id)?.port;
-    ports.push({ id, port: before !== undefined && (await isFree(before)) ? before : await freePort() });
+    const before = known?.get(id);
+    const port = await portLike(before?.port);
+    const statusBefore = before?.metadata[STATUS_PORT];
+    const statusPort = await portLike(statusBefore === undefined ? undefined : Number(statusBefore));
+    instances.push({ id, port, metadata: { ...before?.metadata, [STATUS_PORT]: String(statusPort) } });
   }
-  return ports;
+  return instances;
 }
 
 /** Asks until it succeeds. @throws when the part ends, or does not answer in time */

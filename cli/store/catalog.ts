@@ -19,6 +19,8 @@ export interface Catalog {
   readonly services: ReadonlyMap<string, CatalogService>;
   /** Addresses of DNS names, as the ipconfigs have agreed on. */
   readonly resolved: ReadonlyMap<string, string>;
+  /** The exporters that are live, and since which revision. */
+  readonly exporters: ReadonlyMap<string, number>;
   readonly epoch: string | undefined;
   /** The newest change of a key that routing depends on, deletions seen by this mirror included. */
   readonly revision: number;
@@ -30,6 +32,8 @@ export interface Catalog {
    * @returns the services in which it differed
    */
   reconcile(items: readonly KeyValue[], revision: number): Set<string>;
+  /** Something else than a routing key makes a list change, as of this revision. */
+  advance(revision: number): void;
   /** The revision to expect in a compare-and-swap; 0 when the key is not there. */
   revisionOf(key: string): number;
   leaseOf(key: string): string;
@@ -38,9 +42,17 @@ export interface Catalog {
 /** Called with the key of a value that is not valid, and why. */
 export type InvalidHandler = (key: string, reason: string) => void;
 
-export function createCatalog(keys: Keys, onInvalid: InvalidHandler = () => undefined): Catalog {
+/** Called with what an exporter has put for a service; the value is undefined when it is gone. */
+export type StatusHandler = (service: string, exporter: string, value: string | undefined, modRevision: number) => void;
+
+export function createCatalog(
+  keys: Keys,
+  onInvalid: InvalidHandler = () => undefined,
+  onStatus: StatusHandler = () => undefined,
+): Catalog {
   const services = new Map<string, CatalogService>();
   const resolved = new Map<string, string>();
+  const exporters = new Map<string, number>();
   const known = new Map<string, { modRevision: number; lease: string }>();
   let epoch: string | undefined;
   let revision = 0;
@@ -64,7 +76,11 @@ export function createCatalog(keys: Keys, onInvalid: InvalidHandler = () => unde
     known.set(item.key, { modRevision: item.modRevision, lease: item.lease });
     const key = keys.parse(item.key);
     if (key === undefined) return onInvalid(item.key, "not a key of routectl");
-    if (key.kind === "status") return;
+    if (key.kind === "status") return onStatus(key.service, key.id, item.value, item.modRevision);
+    if (key.kind === "exporter") {
+      exporters.set(key.id, item.modRevision);
+      return;
+    }
     revision = Math.max(revision, item.modRevision);
     if (key.kind === "history") return;
     if (key.kind === "epoch") {
@@ -102,7 +118,12 @@ export function createCatalog(keys: Keys, onInvalid: InvalidHandler = () => unde
   const remove = (rawKey: string, modRevision: number, touched: Set<string>): void => {
     known.delete(rawKey);
     const key = keys.parse(rawKey);
-    if (key === undefined || key.kind === "status" || key.kind === "history") return;
+    if (key === undefined || key.kind === "history") return;
+    if (key.kind === "status") return onStatus(key.service, key.id, undefined, modRevision);
+    if (key.kind === "exporter") {
+      exporters.delete(key.id);
+      return;
+    }
     revision = Math.max(revision, modRevision);
     if (key.kind === "epoch") epoch = undefined;
     else if (key.kind === "resolved") resolved.delete(key.host);
@@ -120,6 +141,7 @@ export function createCatalog(keys: Keys, onInvalid: InvalidHandler = () => unde
   return {
     services,
     resolved,
+    exporters,
     get epoch() {
       return epoch;
     },
@@ -145,6 +167,9 @@ export function createCatalog(keys: Keys, onInvalid: InvalidHandler = () => unde
       for (const key of [...known.keys()]) if (!present.has(key)) remove(key, 0, touched);
       if (first || touched.size > 0) revision = Math.max(revision, listRevision);
       return touched;
+    },
+    advance: (to) => {
+      revision = Math.max(revision, to);
     },
     revisionOf: (key) => known.get(key)?.modRevision ?? 0,
     leaseOf: (key) => known.get(key)?.lease ?? "0",

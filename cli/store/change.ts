@@ -48,6 +48,9 @@ export async function commitChange(
     ],
   );
   if (!result.succeeded) {
+    // The answer to a first attempt may have been lost after etcd had carried it out.
+    const { item: ours } = await store.get(historyKey);
+    if (ours !== undefined) return ours.modRevision;
     throw new RoutectlError(
       "conflict",
       EXIT.conflict,
@@ -57,9 +60,12 @@ export async function commitChange(
   return result.revision;
 }
 
-/** Operations in groups that fit into a transaction each, with the history entry. */
-export function inTransactions<T>(items: readonly T[], operationsPerItem: number): T[][] {
-  const size = Math.floor((MAX_OPERATIONS - HISTORY_TRIM - 1) / operationsPerItem);
+/**
+ * Items in groups that fit into a transaction each, with the history entry.
+ * @param stepsPerItem how many operations an item needs, or expectations if they are more: etcd limits both alike
+ */
+export function inTransactions<T>(items: readonly T[], stepsPerItem: number): T[][] {
+  const size = Math.floor((MAX_OPERATIONS - HISTORY_TRIM - 1) / stepsPerItem);
   const groups: T[][] = [];
   for (let i = 0; i < items.length; i += size) groups.push(items.slice(i, i + size));
   return groups;

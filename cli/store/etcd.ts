@@ -1,5 +1,6 @@
 import { Etcd3, type IOptions, type Watcher } from "etcd3";
 import { EXIT, RoutectlError, unreachable } from "../errors.ts";
+import { faultHandling } from "./fault-handling.ts";
 import { DEFAULT_PREFIX, type Keys, keysUnder } from "./keys.ts";
 
 /** A key and its value, as it stands in etcd at some revision. */
@@ -50,6 +51,8 @@ export interface Store {
   ): Promise<{ succeeded: boolean; revision: number }>;
   /** @returns the id of a lease that ends after `ttlSeconds` */
   grantLease(ttlSeconds: number): Promise<string>;
+  /** A lease that is kept alive until it is stopped. `onLost` is called once when etcd has let it end. */
+  keepLease(ttlSeconds: number, onLost: () => void): Promise<{ id: string; stop(): Promise<void> }>;
   watch(prefix: string, fromRevision: number, handler: WatchHandler): { close(): void };
   close(): void;
 }
@@ -63,18 +66,21 @@ export interface StoreOptions {
   readonly callTimeoutMs?: number;
 }
 
-/** Under etcd's limit of 128 operations in a transaction. */
+/** Under etcd's limit of 128 operations, and of 128 comparisons, in a transaction. */
 export const MAX_OPERATIONS = 100;
 
+/** All attempts of a call together. */
 const DEFAULT_CALL_TIMEOUT_MS = 1800;
 const PAGE_SIZE = 2000;
 
 export function openStore(options: StoreOptions): Store {
   const callTimeoutMs = options.callTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS;
+  const hosts = options.urls.split(",");
+  const attemptTimeoutMs = callTimeoutMs / hosts.length;
   const config: IOptions = {
-    hosts: options.urls.split(","),
-    dialTimeout: callTimeoutMs,
-    defaultCallOptions: (context) => (context.isStream ? {} : { deadline: Date.now() + callTimeoutMs }),
+    hosts,
+    faultHandling: faultHandling(hosts.length, callTimeoutMs),
+    defaultCallOptions: (context) => (context.isStream ? {} : { deadline: Date.now() + attemptTimeoutMs }),
     // Answers may be larger than the 4 MiB that gRPC allows by default; a dead connection shows within seconds.
     grpcOptions: {
       "grpc.max_receive_message_length": -1,
@@ -138,6 +144,19 @@ export function openStore(options: StoreOptions): Store {
       call(async () => {
         const response = await client.leaseClient.leaseGrant({ TTL: ttlSeconds, ID: 0 });
         return String(response.ID);
+      }),
+    keepLease: (ttlSeconds, onLost) =>
+      call(async () => {
+        const lease = client.lease(ttlSeconds);
+        const id = await lease.grant();
+        lease.once("lost", onLost);
+        return {
+          id,
+          stop: async () => {
+            lease.removeAllListeners("lost");
+            await lease.revoke();
+          },
+        };
       }),
     watch: (prefix, fromRevision, handler) => startWatch(client, prefix, fromRevision, handler),
     close: () => client.close(),
@@ -223,6 +242,9 @@ function translateError(error: unknown, urls: string): Error {
   }
   if (/required revision has been compacted/.test(message)) {
     return new RoutectlError("etcd-compacted", EXIT.conflict, "etcd has compacted that revision: try again", error);
+  }
+  if (/^\d+ (?!UNAVAILABLE|DEADLINE_EXCEEDED|CANCELLED)\w+: etcdserver: /.test(message)) {
+    return new RoutectlError("etcd-refused", EXIT.error, `etcd at ${urls} refused: ${message}`, error);
   }
   return unreachable(
     "etcd-unreachable",

@@ -10,6 +10,7 @@ export type ParsedKey =
   | { kind: "override"; service: string; id: string }
   | { kind: "history"; service: string; id: string }
   | { kind: "status"; service: string; id: string }
+  | { kind: "exporter"; id: string }
   | { kind: "resolved"; host: string }
   | { kind: "epoch" };
 
@@ -24,6 +25,11 @@ export interface Keys {
   overrides(service: string): string;
   history(service: string, id: string): string;
   histories(service: string): string;
+  /** What one exporter says of one service's instances. */
+  status(service: string, exporter: string): string;
+  statuses(): string;
+  /** An exporter that is live. */
+  exporter(id: string): string;
   /** The address that a DNS name stands for, agreed on by all ipconfigs. */
   resolved(host: string): string;
   /** Identifies one life of the data. */
@@ -44,6 +50,9 @@ export function keysUnder(prefix: string): Keys {
     overrides: (service) => `${prefix}/overrides/${service}/`,
     history: (service, id) => `${prefix}/history/${service}/${id}`,
     histories: (service) => `${prefix}/history/${service}/`,
+    status: (service, exporter) => `${prefix}/status/${service}/${exporter}`,
+    statuses: () => `${prefix}/status/`,
+    exporter: (id) => `${prefix}/exporters/${id}`,
     resolved: (host) => `${prefix}/resolved/${host}`,
     epoch: () => `${prefix}/epoch`,
     parse: (key) => (key.startsWith(`${prefix}/`) ? parseParts(key.slice(prefix.length + 1).split("/")) : undefined),
@@ -55,6 +64,7 @@ function parseParts(parts: string[]): ParsedKey | undefined {
   if (parts.length === 1 && root === "epoch") return { kind: "epoch" };
   if (parts.length === 2 && root === "resolved") return { kind: "resolved", host: first! };
   if (!isName(first)) return undefined;
+  if (parts.length === 2 && root === "exporters") return { kind: "exporter", id: first };
   if (root === "services" && parts.length === 3 && second === "policy") return { kind: "policy", service: first };
   if (root === "services" && parts.length === 4 && second === "instances" && isName(third)) {
     return { kind: "instance", service: first, id: third };

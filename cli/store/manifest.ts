@@ -6,7 +6,7 @@ import { usageError } from "../errors.ts";
 import { type Catalog, readCatalog, serviceNames } from "./catalog.ts";
 import { commitChange, inTransactions, type Outcome } from "./change.ts";
 import type { Store } from "./etcd.ts";
-import { describeInstance, describePolicy, sameInstance, type Write } from "./registration.ts";
+import { describeInstance, describePolicy, sameInstance, samePolicy, type Write } from "./registration.ts";
 import { describeIssue, type Instance, instanceSchema, NAME_RULE, policySchema } from "./schemas.ts";
 
 /** Services, their instances and policies, as `apply` reads and `dump` writes them. */
@@ -14,15 +14,23 @@ export interface Manifest {
   readonly services: ReadonlyMap<string, { policy: Policy | undefined; instances: readonly Instance[] }>;
 }
 
-const manifestSchema = z.strictObject({
-  services: z.record(
-    z.string().refine(isName, `must be a name: ${NAME_RULE}`),
-    z.strictObject({
-      policy: policySchema.optional(),
-      instances: z.array(instanceSchema).default([]),
+const serviceSchema = z.strictObject(
+  {
+    policy: policySchema.optional(),
+    instances: z.array(instanceSchema, "must be a list").default([]),
+  },
+  "must be a map with the keys policy and instances",
+);
+
+const manifestSchema = z.strictObject(
+  {
+    services: z.record(z.string().refine(isName), serviceSchema, {
+      error: ({ code }) =>
+        code === "invalid_key" ? `must be a name: ${NAME_RULE}` : "must be a map from names to services",
     }),
-  ),
-});
+  },
+  "must be a map with the key services",
+);
 
 /**
  * Reads a manifest from YAML (or JSON, which is YAML).
@@ -38,7 +46,7 @@ export function parseManifest(text: string, source: string): Manifest {
     throw usageError(`${source}:${line}: ${syntax.message.split("\n")[0]!.replace(/ at line.*$/, "")}`);
   }
   refuseUnsafeKeys(document, lines, source);
-  const parsed = manifestSchema.safeParse(document.toJS({ maxAliasCount: 100 }) ?? {});
+  const parsed = manifestSchema.safeParse(toPlainData(document, source) ?? {});
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;
     const path = issue.code === "unrecognized_keys" ? [...issue.path, issue.keys[0]!] : issue.path;
@@ -61,6 +69,14 @@ export function parseManifest(text: string, source: string): Manifest {
     });
   }
   return { services };
+}
+
+function toPlainData(document: Document, source: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    throw usageError(`${source}: ${(error as Error).message}`);
+  }
 }
 
 /** A key such as `__proto__` would vanish on the way into an object, and with it the error about it. */
@@ -113,7 +129,7 @@ export async function applyManifest(
     let revision: number | undefined;
     if (!write.dryRun) {
       for (const group of inTransactions(steps, 1)) {
-        const detail = group.map((step) => step.description).join("; ");
+        const detail = descriptionsOf(group).join("; ");
         revision = await commitChange(
           store,
           service,
@@ -124,7 +140,7 @@ export async function applyManifest(
         );
       }
     }
-    outcomes.push({ service, changes: steps.map((step) => step.description), revision });
+    outcomes.push({ service, changes: descriptionsOf(steps), revision });
   }
   return outcomes;
 }
@@ -133,7 +149,12 @@ interface Step {
   readonly key: string;
   /** Undefined: the key is deleted. */
   readonly value: string | undefined;
-  readonly description: string;
+  /** Undefined: nothing changes that a user would notice. */
+  readonly description: string | undefined;
+}
+
+function descriptionsOf(steps: readonly Step[]): string[] {
+  return steps.map((step) => step.description).filter((description) => description !== undefined);
 }
 
 function differences(
@@ -145,7 +166,8 @@ function differences(
 ): Step[] {
   const found = catalog.services.get(service);
   const steps: Step[] = [];
-  if (wanted.policy !== undefined && JSON.stringify(wanted.policy) !== JSON.stringify(found?.policy)) {
+  const policyBefore = found?.policy;
+  if (wanted.policy !== undefined && (policyBefore === undefined || !samePolicy(wanted.policy, policyBefore))) {
     const value = JSON.stringify(wanted.policy);
     steps.push({ key: store.keys.policy(service), value, description: `policy ${describePolicy(wanted.policy)}` });
   }
@@ -161,10 +183,9 @@ function differences(
     const key = store.keys.instance(service, id);
     if (named.has(id) || catalog.leaseOf(key) !== "0") continue;
     steps.push({ key, value: undefined, description: `remove ${describeInstance(instance)}` });
-    const overrideKey = store.keys.override(service, id);
-    if (found!.overrides.has(id)) {
-      steps.push({ key: overrideKey, value: undefined, description: `clear the weight of ${id}` });
-    }
+    // Even where there is none, so that nobody puts a weight for an instance that is about to go.
+    const description = found!.overrides.has(id) ? `clear the weight of ${id}` : undefined;
+    steps.push({ key: store.keys.override(service, id), value: undefined, description });
   }
   return steps;
 }

@@ -20,7 +20,10 @@ export interface SetWeights extends Author {
   readonly dryRun: boolean;
 }
 
-/** Puts manual weights, all of them or none. With a TTL they share a lease, so that they end even if every tool is dead. */
+/**
+ * Puts manual weights, all of them or none where one transaction holds them (some forty). With a TTL they share a lease,
+ * so that they end even if every tool is dead.
+ */
 export async function setWeights(store: Store, service: string, request: SetWeights): Promise<Outcome> {
   const catalog = await readCatalog(store);
   const found = requireService(catalog, service);
@@ -43,7 +46,7 @@ export async function setWeights(store: Store, service: string, request: SetWeig
     ...(request.ttlSeconds === undefined ? {} : { expiresAt: at + request.ttlSeconds * 1000 }),
   });
   let revision = 0;
-  for (const group of inTransactions([...request.weights], 1)) {
+  for (const group of inTransactions([...request.weights], 2)) {
     const expectations: Expectation[] = [];
     const operations: Operation[] = [];
     for (const [id, weight] of group) {
@@ -71,7 +74,9 @@ export interface ClearWeights extends Author {
 /** Ends manual weights; scores bring the weights from here on. */
 export async function clearWeights(store: Store, service: string, request: ClearWeights): Promise<Outcome> {
   const catalog = await readCatalog(store);
-  const found = requireService(catalog, service);
+  const known = catalog.services.get(service);
+  // The manual weights of a service whose last instance is gone can still be ended.
+  const found = known !== undefined && known.overrides.size > 0 ? known : requireService(catalog, service);
   for (const id of request.ids) if (!found.overrides.has(id)) requireInstance(service, found, id);
   const ids = (request.ids.length > 0 ? request.ids : [...found.overrides.keys()]).filter((id) => found.overrides.has(id));
   const changes = ids.map((id) => `${id} (was ${found.overrides.get(id)!.weight} by ${found.overrides.get(id)!.by})`);

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { checkPolicy, DEFAULT_POLICY } from "../../lua/core/policy.ts";
 import type { Policy } from "../../lua/core/types.ts";
 import { usageError } from "../errors.ts";
@@ -58,8 +59,8 @@ export async function deregisterInstance(store: Store, service: string, id: stri
   requireInstance(service, found, id);
   const changes = [`remove ${describeInstance(found.instances.get(id)!)}`];
   if (write.dryRun) return { service, changes, revision: undefined };
-  const keys = [store.keys.instance(service, id)];
-  if (found.overrides.has(id)) keys.push(store.keys.override(service, id));
+  // The weight's key even where there is none, so that nobody puts one for an instance that is about to go.
+  const keys = [store.keys.instance(service, id), store.keys.override(service, id)];
   const revision = await commitChange(
     store,
     service,
@@ -84,7 +85,7 @@ export async function changePolicy(
   const policy = { ...before, ...given } as Policy;
   const error = checkPolicy(policy);
   if (error !== undefined) throw usageError(error);
-  if (JSON.stringify(policy) === JSON.stringify(before)) return { service, changes: [], revision: undefined };
+  if (samePolicy(policy, before)) return { service, changes: [], revision: undefined };
   const changes = [`policy ${describePolicy(policy)} (was ${describePolicy(before)})`];
   if (write.dryRun) return { service, changes, revision: undefined };
   const key = store.keys.policy(service);
@@ -105,7 +106,11 @@ export function describeInstance({ id, address, port, weight }: Instance): strin
 
 export function describePolicy(policy: Policy): string {
   const { algorithm, ...rest } = { ...DEFAULT_POLICY, ...policy };
-  return [algorithm, ...Object.entries(rest).map(([field, value]) => `${field} ${value}`)].join(", ");
+  return [algorithm, ...Object.entries(rest).map(([field, value]) => `${field} ${typeof value === "object" ? JSON.stringify(value) : value}`)].join(", ");
+}
+
+export function samePolicy(a: Policy, b: Policy): boolean {
+  return isDeepStrictEqual(a, b);
 }
 
 export function sameInstance(a: Instance, b: Instance): boolean {

@@ -3,7 +3,7 @@ import { isDnsName, isIpLiteral } from "../../lua/core/address.ts";
 import { isName } from "../../lua/core/names.ts";
 import { DEFAULT_BASE_WEIGHT, MAX_BASE_WEIGHT, MAX_PORT } from "../../lua/core/numbers.ts";
 import { checkPolicy } from "../../lua/core/policy.ts";
-import { checkMetadata } from "../../lua/core/snapshot-check.ts";
+import { checkMetadata, isText } from "../../lua/core/snapshot-check.ts";
 import type { Override, Policy } from "../../lua/core/types.ts";
 
 export const NAME_RULE = "lower-case letters, digits, '.', '_' and '-', at most 64, a letter or digit at both ends";
@@ -28,6 +28,9 @@ export const portSchema = z
     `must be a whole number from 1 to ${MAX_PORT}`,
   );
 
+/** By the very function that the router uses: a text that it refused would keep it from taking any list. */
+const textSchema = z.string().refine(isText, "must be a text of at most 512 bytes");
+
 /** Checked by the very function that the router uses; `null` prototypes keep `__proto__` an ordinary, refused, key. */
 const metadataSchema = z
   .custom<Record<string, string>>((value) => typeof value === "object" && value !== null, "must be an object")
@@ -39,7 +42,7 @@ const metadataSchema = z
 /** A registered instance, as it stands in etcd. */
 export const instanceSchema = z.strictObject({
   id: nameSchema,
-  name: z.string().max(512).optional(),
+  name: textSchema.optional(),
   address: addressSchema,
   port: portSchema,
   weight: weightSchema.default(DEFAULT_BASE_WEIGHT),
@@ -67,8 +70,8 @@ export const policySchema = z
     }
   });
 
-const textSchema = z.string().max(512);
-const timeSchema = z.number().int().nonnegative();
+/** Milliseconds since 1970, at most the last time that a Date can be. */
+const timeSchema = z.number().int().min(0).max(8.64e15);
 
 export const overrideSchema = z.strictObject({
   weight: weightSchema,

@@ -58,7 +58,7 @@ export function explain(list: ServiceList, situation: Situation, key: string): E
 function reasonFor(plan: Plan, peer: Peer, weight: number, rank: number): string {
   if (weight === 0) {
     if (stateOf(peer, weight) === "drained") return `drained by ${peer.override!.by}: ${peer.override!.reason}`;
-    return "weight 0";
+    return stateOf(peer, weight) === "down" ? "down, by its own status" : "weight 0";
   }
   const share = `${formatPercent(weight / plan.totalWeight)} of the weight`;
   if (plan.algorithm === "weighted-random") return `drawn by chance, ${share}`;

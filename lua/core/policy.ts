@@ -1,10 +1,12 @@
-import { isIntegerWithin } from "./numbers.ts";
+import { isIntegerWithin, MAX_PORT } from "./numbers.ts";
+import { isRecord } from "./record.ts";
 import { escapeText } from "./text.ts";
 import { ALGORITHMS, type Algorithm, type Policy } from "./types.ts";
 
 export const DEFAULT_POLICY: Policy = { algorithm: "weighted-random" };
 export const DEFAULT_MAX_ATTEMPTS = 3;
 export const MAX_ATTEMPTS = 10;
+const MAX_TOP = 20_000;
 
 /** Where a hash key comes from. */
 export interface HashSource {
@@ -37,22 +39,21 @@ function isVariableName(name: string, dashes: boolean): boolean {
   return true;
 }
 
+const KNOWN_KEYS = ["algorithm", "hashOn", "maxAttempts", "top", "statusPort", "slowStartMs", "score"];
+const COEFFICIENTS = ["cpu", "memory", "latency", "errors", "inFlight"];
+const MAX_COEFFICIENT = 10;
+const MAX_SLOW_START_MS = 3_600_000;
+
 /** What is wrong with a policy, in words for whoever wrote it; undefined when it is valid. */
 export function checkPolicy(value: unknown): string | undefined {
-  if (typeof value !== "object" || value === undefined || value === null) return "policy: must be an object";
-  // In Lua an empty object is an empty array as well.
-  if (Array.isArray(value) && value.length > 0) return "policy: must be an object";
-  const policy = value as Record<string, unknown>;
-  for (const key in policy) {
-    if (key !== "algorithm" && key !== "hashOn" && key !== "maxAttempts") {
-      return `policy: unknown key "${escapeText(`${key}`)}" (known: algorithm, hashOn, maxAttempts)`;
-    }
-  }
-  const algorithm = policy["algorithm"];
+  if (!isRecord(value)) return "policy: must be an object";
+  const unknown = unknownKey(value, KNOWN_KEYS);
+  if (unknown !== undefined) return `policy: unknown key ${unknown}`;
+  const algorithm = value["algorithm"];
   if (typeof algorithm !== "string" || !isAlgorithm(algorithm)) {
     return `policy.algorithm: must be one of ${ALGORITHMS.join(", ")}`;
   }
-  const hashOn = policy["hashOn"];
+  const hashOn = value["hashOn"];
   if (hashOn === undefined) {
     if (algorithm === "consistent-hash") {
       return "policy.hashOn: consistent-hash needs a hash key, such as header:x-user-id";
@@ -60,9 +61,40 @@ export function checkPolicy(value: unknown): string | undefined {
   } else if (typeof hashOn !== "string" || parseHashOn(hashOn) === undefined) {
     return "policy.hashOn: must be header:NAME, cookie:NAME, query:NAME, path or address";
   }
-  const maxAttempts = policy["maxAttempts"];
-  if (maxAttempts !== undefined && !isIntegerWithin(maxAttempts, 1, MAX_ATTEMPTS)) {
-    return `policy.maxAttempts: must be a whole number from 1 to ${MAX_ATTEMPTS}`;
+  return (
+    checkWhole(value, "maxAttempts", 1, MAX_ATTEMPTS) ??
+    checkWhole(value, "top", 1, MAX_TOP) ??
+    checkWhole(value, "statusPort", 1, MAX_PORT) ??
+    checkWhole(value, "slowStartMs", 0, MAX_SLOW_START_MS) ??
+    checkCoefficients(value["score"])
+  );
+}
+
+function checkWhole(policy: Record<string, unknown>, key: string, least: number, most: number): string | undefined {
+  const value = policy[key];
+  if (value === undefined || isIntegerWithin(value, least, most)) return undefined;
+  return `policy.${key}: must be a whole number from ${least} to ${most}`;
+}
+
+function checkCoefficients(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  if (!isRecord(value)) return "policy.score: must be an object";
+  const unknown = unknownKey(value, COEFFICIENTS);
+  if (unknown !== undefined) return `policy.score: unknown key ${unknown}`;
+  for (const key of COEFFICIENTS) {
+    const coefficient = value[key];
+    if (coefficient === undefined) continue;
+    if (typeof coefficient !== "number" || !(coefficient >= 0 && coefficient <= MAX_COEFFICIENT)) {
+      return `policy.score: ${key} must be a number from 0 to ${MAX_COEFFICIENT}`;
+    }
+  }
+  return undefined;
+}
+
+/** The first key that is not known, quoted, with those that are. */
+function unknownKey(record: Record<string, unknown>, known: readonly string[]): string | undefined {
+  for (const key in record) {
+    if (!known.includes(key)) return `"${escapeText(`${key}`)}" (known: ${known.join(", ")})`;
   }
   return undefined;
 }

@@ -10,7 +10,10 @@ export interface Candidate {
   readonly port: number;
   readonly weight: number;
   readonly metadata: Readonly<Record<string, string>>;
+  /** 0..1; 0 is down, 1 is neutral. */
   readonly score: number;
+  /** Whether it is among those that get traffic by score; `policy.top` leaves others out. */
+  readonly chosen: boolean;
   readonly override: Override | undefined;
 }
 
@@ -35,7 +38,7 @@ export function buildServiceList(
     if (override !== undefined) {
       instances.push({ id, name, address, port, baseWeight, score, weight: override.weight, override, metadata });
     } else {
-      const weight = manual ? baseWeight : scoredWeight(baseWeight, score);
+      const weight = manual ? baseWeight : candidate.chosen ? scoredWeight(baseWeight, score) : 0;
       instances.push({ id, name, address, port, baseWeight, score, weight, metadata });
     }
   }
@@ -72,10 +75,15 @@ function sameFields(a: object, b: object): boolean {
   const left = a as Record<string, unknown>;
   const right = b as Record<string, unknown>;
   for (const key in left) {
-    if (left[key] !== right[key]) return false;
+    if (!sameValue(left[key], right[key])) return false;
   }
   for (const key in right) {
-    if (left[key] !== right[key]) return false;
+    if (!sameValue(left[key], right[key])) return false;
   }
   return true;
+}
+
+function sameValue(a: unknown, b: unknown): boolean {
+  if (typeof a === "object" && typeof b === "object") return sameFields(a as object, b as object);
+  return a === b;
 }

@@ -2,6 +2,7 @@ import { isIpLiteral } from "./address.ts";
 import { isMetadataKey, isName } from "./names.ts";
 import { isIntegerWithin, MAX_BASE_WEIGHT, MAX_PORT, MAX_WEIGHT } from "./numbers.ts";
 import { checkPolicy } from "./policy.ts";
+import { isRecord } from "./record.ts";
 import { escapeText, hasHalfPair, utf8Length } from "./text.ts";
 
 /** A full snapshot of 100,000 instances is about 15 MiB; more than this is not a snapshot. */
@@ -10,8 +11,6 @@ export const MAX_INSTANCES = 20000;
 const MAX_METADATA_ENTRIES = 64;
 const MAX_TEXT_BYTES = 512;
 const MAX_INTEGER = 9007199254740991;
-
-type Fields = Record<string, unknown>;
 
 /**
  * What makes a decoded snapshot unusable, with the place where it is; undefined when all of it is valid.
@@ -105,10 +104,4 @@ export function checkMetadata(value: unknown): string | undefined {
 /** Whether `value` is a text of at most 512 bytes in UTF-8, such as a reason or a metadata value. */
 export function isText(value: unknown): value is string {
   return typeof value === "string" && utf8Length(value) <= MAX_TEXT_BYTES && !hasHalfPair(value);
-}
-
-/** In Lua an empty array and an empty object are the same table, so an empty array passes for an empty object here. */
-function isRecord(value: unknown): value is Fields {
-  if (typeof value !== "object" || value === undefined || value === null) return false;
-  return !Array.isArray(value) || value.length === 0;
 }

@@ -11,8 +11,17 @@ export type ListMode = "normal" | "manual";
 /** What is in force for a service in a router: `fallback` when no ipconfig has answered for a while. */
 export type Mode = ListMode | "fallback";
 
-/** Whether a peer takes new requests: `drained` is a live override of weight 0. */
-export type PeerState = "up" | "drained";
+/** How a peer is: `drained` is an override of weight 0, `down` is what its own status, or its silence, says. */
+export type PeerState = "up" | "down" | "drained";
+
+/** How much each feature of an instance takes off its score; see cli/ipconfig/scoring/model.ts. */
+export interface ScoreCoefficients {
+  readonly cpu: number;
+  readonly memory: number;
+  readonly latency: number;
+  readonly errors: number;
+  readonly inFlight: number;
+}
 
 /** How a service is balanced. */
 export interface Policy {
@@ -21,6 +30,14 @@ export interface Policy {
   readonly hashOn?: string;
   /** How many peers one request may try, the first included: 1..10, default 3. */
   readonly maxAttempts?: number;
+  /** Only so many instances, the best, get traffic by score. */
+  readonly top?: number;
+  /** Where instances serve their status over gRPC; an instance's metadata `statusPort` comes first. */
+  readonly statusPort?: number;
+  /** How long a new or returning instance takes to get its whole weight; default 10 s, 0 for at once. */
+  readonly slowStartMs?: number;
+  /** Other coefficients than the default ones; each 0..10. */
+  readonly score?: Partial<ScoreCoefficients>;
 }
 
 /** A weight put there by hand. Times are milliseconds since 1970. */
@@ -42,7 +59,7 @@ export interface Peer {
   readonly port: number;
   /** Registered weight, an integer 0..1000. */
   readonly baseWeight: number;
-  /** 0..1, 1 is best. */
+  /** 0..1, 1 is best; 0 is down. */
   readonly score: number;
   /** The weight in force, an integer 0..65535; 0 takes no new request. */
   readonly weight: number;

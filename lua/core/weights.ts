@@ -9,9 +9,9 @@ const STEPS_PER_HALF_LIFE = 12;
 const STEP_FACTOR = 0.9438743126816935; // 2^(-1/12); multiplied up, because pow() differs between runtimes in its last digit
 const MAX_STEP = STEPS_PER_HALF_LIFE * 12;
 
-/** The weight of an instance by its score alone. An instance with a base weight keeps at least 1. */
+/** The weight of an instance by its score alone. One that has a base weight and is not down keeps at least 1. */
 export function scoredWeight(baseWeight: number, score: number): number {
-  if (baseWeight === 0) return 0;
+  if (baseWeight === 0 || score === 0) return 0;
   return Math.max(1, roundHalfUp(baseWeight * score));
 }
 
@@ -66,7 +66,8 @@ export function modeOf(listMode: Mode, freshAgeMs: number, staleAfterMs: number)
   return freshAgeMs > staleAfterMs || freshAgeMs < -staleAfterMs ? "fallback" : listMode;
 }
 
-/** Whether a peer takes new requests, and why not. */
+/** How a peer is, at the weight that is in force. */
 export function stateOf(peer: Peer, weight: number): PeerState {
-  return weight === 0 && peer.override !== undefined && peer.override.weight === 0 ? "drained" : "up";
+  if (weight === 0 && peer.override !== undefined && peer.override.weight === 0) return "drained";
+  return peer.score === 0 ? "down" : "up";
 }

@@ -63,17 +63,21 @@ const peer: fc.Arbitrary<Peer> = fc.record(
 const peers = evenly(7).chain((count) =>
   fc.uniqueArray(peer, { minLength: count, maxLength: count, selector: ({ id }) => id }),
 );
+const coefficient = fc.double({ min: 0, max: 10, noNaN: true });
 const policy = fc
-  .record({
-    algorithm: fc.constantFrom(...ALGORITHMS),
-    maxAttempts: fc.integer({ min: 1, max: 10 }),
-    hashed: fc.boolean(),
-  })
-  .map(({ algorithm, maxAttempts, hashed }) =>
-    hashed || algorithm === "consistent-hash"
-      ? { algorithm, maxAttempts, hashOn: "header:x-user-id" }
-      : { algorithm, maxAttempts },
-  );
+  .record(
+    {
+      algorithm: fc.constantFrom(...ALGORITHMS),
+      hashOn: fc.constant("header:x-user-id"),
+      maxAttempts: fc.integer({ min: 1, max: 10 }),
+      top: fc.integer({ min: 1, max: 20_000 }),
+      statusPort: port,
+      slowStartMs: fc.integer({ min: 0, max: 3_600_000 }),
+      score: fc.record({ cpu: coefficient, errors: coefficient, inFlight: coefficient }, { requiredKeys: [] }),
+    },
+    { requiredKeys: ["algorithm"] },
+  )
+  .map((any) => (any.algorithm === "consistent-hash" ? { ...any, hashOn: "path" } : any));
 const listMode = fc.constantFrom("normal", "manual");
 const mode = fc.constantFrom("normal", "manual", "fallback");
 const list = fc.record({ version: fc.nat(), mode: listMode, policy, instances: peers });
@@ -82,8 +86,8 @@ const situation = fc.record(
   { requiredKeys: ["mode", "nowMs", "listAgeMs"] },
 );
 const candidate = fc.record(
-  { id: name, name: text, address, port, weight: baseWeight, metadata, score, override },
-  { requiredKeys: ["id", "name", "address", "port", "weight", "metadata", "score"] },
+  { id: name, name: text, address, port, weight: baseWeight, metadata, score, chosen: fc.boolean(), override },
+  { requiredKeys: ["id", "name", "address", "port", "weight", "metadata", "score", "chosen"] },
 );
 const request = fc.record({
   key: text,

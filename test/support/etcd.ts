@@ -3,7 +3,7 @@ import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../../cli/stack/ports.ts";
-import { rawEtcd, type RawEtcd } from "./raw-etcd.ts";
+import { type RawEtcd, rawEtcd } from "./raw-etcd.ts";
 import { waitFor } from "./wait.ts";
 
 /** A real etcd of a test's own: one process, free loopback ports, a data directory that goes with it. */

@@ -26,7 +26,15 @@ export interface LuaCore {
 export async function compileLuaCore(): Promise<LuaCore> {
   const directory = await mkdtemp(join(tmpdir(), "routectl-parity-"));
   const compiler = join(root, "node_modules/typescript-to-lua/dist/tstl.js");
-  await run(process.execPath, [compiler, "-p", join(root, "test/parity"), "--outDir", directory]);
+  const remove = () => rm(directory, { recursive: true });
+  try {
+    await run(process.execPath, [compiler, "-p", join(root, "test/parity"), "--outDir", directory]);
+  } catch (error) {
+    await remove();
+    throw new Error(`lua/core does not compile to Lua:\n${(error as { stdout?: string }).stdout ?? error}`, {
+      cause: error,
+    });
+  }
   return {
     answers: async (calls) => {
       const path = join(directory, "calls.jsonl");
@@ -38,7 +46,7 @@ export async function compileLuaCore(): Promise<LuaCore> {
       const lines = stdout.split("\n").slice(0, -1);
       return lines.map((line) => canonical(resolveMarks(JSON.parse(line), {})));
     },
-    remove: () => rm(directory, { recursive: true }),
+    remove,
   };
 }
 

@@ -17,6 +17,8 @@ export interface RawEtcd {
   put(key: string, value: string): Promise<number>;
   putAll(entries: readonly (readonly [key: string, value: string])[]): Promise<void>;
   delete(key: string): Promise<number>;
+  /** Deletes the keys that begin with a text, all of them for an empty text, at once. */
+  deleteAll(prefix?: string): Promise<void>;
   /** Forgets everything that is older than the newest revision. */
   compact(): Promise<void>;
 }
@@ -34,6 +36,10 @@ export function rawEtcd(url: string): RawEtcd {
     if (!response.ok) throw new Error(`etcd answered ${response.status} to ${path}: ${await response.text()}`);
     return (await response.json()) as Answer;
   };
+  const range = (prefix: string): object =>
+    prefix === ""
+      ? { key: encode("\0"), range_end: encode("\0") }
+      : { key: encode(prefix), range_end: encode(`${prefix}\uffff`) };
   const revisionOf = ({ header }: Answer): number => Number(header.revision);
   const revision = async (): Promise<number> => revisionOf(await ask("kv/range", { key: encode("/") }));
 
@@ -47,9 +53,7 @@ export function rawEtcd(url: string): RawEtcd {
     },
     revision,
     list: async (prefix = "") => {
-      const all = prefix === "" ? encode("\0") : encode(prefix);
-      const end = prefix === "" ? encode("\0") : encode(`${prefix}\uffff`);
-      const { kvs } = await ask("kv/range", { key: all, range_end: end, sort_target: "KEY", sort_order: "ASCEND" });
+      const { kvs } = await ask("kv/range", { ...range(prefix), sort_target: "KEY", sort_order: "ASCEND" });
       return (kvs ?? []).map((raw) => ({
         key: decode(raw.key),
         value: decode(raw.value ?? ""),
@@ -68,6 +72,9 @@ export function rawEtcd(url: string): RawEtcd {
       }
     },
     delete: async (key) => revisionOf(await ask("kv/deleterange", { key: encode(key) })),
+    deleteAll: async (prefix = "") => {
+      await ask("kv/deleterange", range(prefix));
+    },
     compact: async () => {
       await ask("kv/compaction", { revision: await revision(), physical: true });
     },

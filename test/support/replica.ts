@@ -7,6 +7,9 @@ import type { ServiceList, Snapshot } from "../../lua/core/types.ts";
 export interface TestReplica {
   readonly url: string;
   get(path: string, options?: RequestInit): Promise<Response>;
+  /** What it answers at a path, as JSON. */
+  // biome-ignore lint/suspicious/noExplicitAny: a test looks at whatever is there
+  json(path: string): Promise<any>;
   /** What a router that polls gets. */
   poll(query?: PollQuery): Promise<{ status: number; etcd: string | null; snapshot: Snapshot | undefined }>;
   /** The list of a service; undefined where there is none. */
@@ -24,7 +27,11 @@ export interface PollQuery {
   readonly waitMs?: number | string;
 }
 
-export type ListedService = ServiceList & { readonly service: string; readonly epoch: string; readonly revision: number };
+export type ListedService = ServiceList & {
+  readonly service: string;
+  readonly epoch: string;
+  readonly revision: number;
+};
 
 const LEVEL_WARN = 40;
 
@@ -54,8 +61,9 @@ export async function startTestReplica(
   return {
     url: replica.url,
     get,
+    json: async (path) => (await get(path)).json(),
     poll: async (query = {}) => {
-      const parameters = Object.entries(query).map(([name, value]) => [name, `${value}`]);
+      const parameters = Object.entries(query).map(([name, value]): [string, string] => [name, `${value}`]);
       const response = await get(`/v1/snapshot?${new URLSearchParams(parameters)}`);
       const text = await response.text();
       return {

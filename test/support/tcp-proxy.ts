@@ -19,7 +19,10 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
     socket.on("error", () => undefined).on("close", () => sockets.delete(socket));
   };
   const server = createServer((client) => {
-    if (!whole) return client.destroy();
+    if (!whole) {
+      client.destroy();
+      return;
+    }
     const upstream = connect(Number(port), hostname);
     keep(client);
     keep(upstream);

@@ -5,7 +5,8 @@ import type { Peer, ServiceList } from "../../../lua/core/types.ts";
 import { FALLBACK_HALF_LIFE_MS, fallbackStep, fallbackWeight, modeOf } from "../../../lua/core/weights.ts";
 import { EVERY_ALGORITHM, listOf, NOW_MS, override, peer, policyOf } from "./fixtures.ts";
 
-const weight = fc.oneof(fc.integer({ min: 0, max: 1000 }), fc.constantFrom(0, 100));
+// Often the same, since an override may be what the base weight is.
+const weight = fc.oneof(fc.integer({ min: 0, max: 1000 }), { arbitrary: fc.constant(100), weight: 3 });
 const score = fc.constantFrom(0, 0.25, 0.5, 1);
 const anyPeer: fc.Arbitrary<Peer> = fc
   .tuple(weight, weight, score, fc.option(fc.tuple(weight, fc.option(fc.integer({ min: -90_000, max: 90_000 })))))
@@ -77,7 +78,7 @@ describe("fallback", () => {
 
   it("says until when a plan holds: no weight changes before", () => {
     fc.assert(
-      fc.property(fc.array(anyPeer, { maxLength: 5 }), fc.integer({ min: 0, max: 800_000 }), (peers, ageMs) => {
+      fc.property(fc.array(anyPeer, { maxLength: 4 }), fc.integer({ min: 0, max: 800_000 }), (peers, ageMs) => {
         const instances = peers.map((each, i) => ({ ...each, id: `demo-${i + 1}` }));
         const list: ServiceList = { version: 1, mode: "normal", policy: policyOf("best"), instances };
         const plan = preparePlan(list, inFallback(NOW_MS, ageMs), 0);

@@ -11,6 +11,7 @@ const anyCandidate: fc.Arbitrary<Candidate> = fc.record({
   weight: fc.integer({ min: 0, max: 1000 }),
   metadata: fc.constant({}),
   score: fc.constantFrom(0, 0.3, 0.5, 1),
+  chosen: fc.boolean(),
   override: fc.option(
     fc.integer({ min: 0, max: 1000 }).map((weight) => override({ weight })),
     { nil: undefined, freq: 3 },
@@ -38,16 +39,17 @@ describe("the best list", () => {
         const list = buildServiceList(1, undefined, given);
         const manual = given.some((candidate) => candidate.override !== undefined);
         expect(list.mode).toBe(manual ? "manual" : "normal");
-        for (const { weight, baseWeight, override } of list.instances) {
+        const chosen = new Set(given.filter((candidate) => candidate.chosen).map(({ id }) => id));
+        for (const { id, weight, baseWeight, override } of list.instances) {
           if (override !== undefined) expect(weight).toBe(override.weight);
           else if (manual) expect(weight).toBe(baseWeight);
-          else expect(weight).toBeLessThanOrEqual(baseWeight);
+          else expect(weight).toBeLessThanOrEqual(chosen.has(id) ? baseWeight : 0);
         }
       }),
     );
   });
 
-  it("leaves an instance of a base weight at least 1, whatever its score", () => {
+  it("leaves an instance at least 1 as long as it is not down, and a down one nothing", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 1000 }), fc.double({ min: 0, max: 1, noNaN: true }), (weight, score) => {
         const given = {
@@ -58,9 +60,12 @@ describe("the best list", () => {
           weight,
           metadata: {},
           score,
+          chosen: true,
           override: undefined,
         };
-        expect(buildServiceList(1, undefined, [given]).instances[0]!.weight).toBeGreaterThanOrEqual(1);
+        const [built] = buildServiceList(1, undefined, [given]).instances;
+        if (score > 0) expect(built!.weight).toBeGreaterThanOrEqual(1);
+        else expect(built!.weight).toBe(0);
       }),
     );
   });

@@ -42,6 +42,7 @@ describe("the check of a snapshot", () => {
       weight: fc.integer({ min: 0, max: 1000 }),
       metadata: fc.constant({ zone: "eu-1" }),
       score: fc.double({ min: 0, max: 1, noNaN: true }),
+      chosen: fc.boolean(),
       override: fc.option(
         fc.integer({ min: 0, max: 1000 }).map((weight) => override({ weight })),
         { nil: undefined },

@@ -43,6 +43,15 @@ describe("10,000 peers", () => {
     }
   });
 
+  it("consistent-hash: the order of the list does not matter, though points of different peers coincide", () => {
+    const list = listOf("consistent-hash", EQUAL);
+    const ring = preparePlan(list, FRESH, 0).ring!;
+    const reversed = preparePlan({ ...list, instances: list.instances.toReversed() }, FRESH, 0).ring!;
+    expect(new Set(ring.hashes).size).toBeLessThan(ring.hashes.length);
+    expect(reversed.hashes).toEqual(ring.hashes);
+    expect(reversed.owners.map((owner) => COUNT - 1 - owner)).toEqual(ring.owners);
+  });
+
   it("consistent-hash: explain has all of them in order, and the owner first", () => {
     const list = listOf("consistent-hash", HEAVY);
     const { peer, order, candidates } = explain(list, FRESH, "user-1");

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Catalog } from "../store/catalog.ts";
-import type { Store } from "../store/etcd.ts";
+import type { Catalog } from "./catalog.ts";
+import type { Store } from "./etcd.ts";
 
 /** What the mirror of etcd tells. All calls are synchronous and in order. */
 export interface MirrorHandler {
@@ -21,6 +21,15 @@ export interface MirrorOptions {
   readonly probeMs: number;
 }
 
+export interface Mirror {
+  catalog(): Catalog;
+  /** The newest revision of etcd that the catalog has caught up with. */
+  seenRevision(): number;
+  /** Asks etcd for its newest revision. */
+  probe(): Promise<number>;
+  stop(): Promise<void>;
+}
+
 const RETRY_MS = 250;
 
 /**
@@ -32,7 +41,7 @@ export function startMirror(
   createCatalog: () => Catalog,
   handler: (catalog: () => Catalog) => MirrorHandler,
   options: MirrorOptions,
-): { catalog(): Catalog; probe(): Promise<number>; stop(): Promise<void> } {
+): Mirror {
   let catalog = createCatalog();
   const told = handler(() => catalog);
   const stopping = new AbortController();
@@ -74,7 +83,10 @@ export function startMirror(
           (revision) => {
             if (revision < before) finish("etcd's data is older than before");
           },
-          (error: Error) => finish(error.message),
+          (error: Error) => {
+            setConnected(false, error.message);
+            finish(error.message);
+          },
         );
       }, options.probeMs);
       const watch = store.watch(prefix, fromRevision, {
@@ -87,6 +99,8 @@ export function startMirror(
       });
       const onAbort = (): void => finish("");
       stopping.signal.addEventListener("abort", onAbort);
+      // Asked to stop while the list was under way.
+      if (stopping.signal.aborted) onAbort();
       function finish(reason: string): void {
         clearTimeout(relist);
         clearInterval(probe);
@@ -121,6 +135,7 @@ export function startMirror(
 
   return {
     catalog: () => catalog,
+    seenRevision: () => lastRevision,
     probe: probeRevision,
     stop: async () => {
       stopping.abort();

@@ -1,0 +1,230 @@
+import type { Policy, ScoreCoefficients } from "../../../lua/core/types.ts";
+import { scoredWeight } from "../../../lua/core/weights.ts";
+import type { Instance } from "../../store/schemas.ts";
+import { FIGURE_NAMES, type Sample, type ServiceStatus } from "../../store/status.ts";
+import { DEFAULT_DAMPING, damp, FLOOR, slowStartFactor } from "./damping.ts";
+import { DEFAULT_COEFFICIENTS, type Features, featuresOf, type Means, type Medians, medianOf, scoreOf } from "./model.ts";
+import { chooseTop } from "./top.ts";
+import { createWindow, meanOf, presenceOf, pushSlot, type Window } from "./window.ts";
+
+const DEFAULT_SLOW_START_MS = 10_000;
+
+/** A list is published anew only when a weight has moved by this part of itself. */
+const NOTABLE_CHANGE = 0.02;
+
+const SILENT = FIGURE_NAMES.length;
+
+interface InstanceState {
+  window: Window;
+  damped: number;
+  /** Since when it is there, or is back; the beginning of its slow start. */
+  since: number;
+  down: boolean;
+  reason: string | undefined;
+  /** Undefined until its first sample: nobody reports for it, and its score is neutral. */
+  scored: boolean;
+  features: Features | undefined;
+  presence: number;
+  raw: number;
+  /** What the list says, 0..1. */
+  effective: number;
+  publishedWeight: number;
+}
+
+/** One term of a score, as `routectl score show` prints it. */
+export interface ScoreReport {
+  readonly id: string;
+  readonly state: "up" | "down" | "unscored";
+  readonly reason: string | undefined;
+  readonly means: Means;
+  readonly features: Features | undefined;
+  readonly presence: number;
+  readonly raw: number;
+  readonly damped: number;
+  readonly score: number;
+}
+
+/** The scores of one service's instances. Time comes in as an argument, milliseconds on any steady clock. */
+export interface ServiceScorer {
+  /**
+   * Takes one interval's samples.
+   * @param adopt the first scores count at once, instead of being approached from neutral: reporting was under way before
+   * @returns whether a weight has moved so far that the list should be published
+   */
+  tick(
+    status: ServiceStatus,
+    instances: ReadonlyMap<string, Instance>,
+    policy: Policy,
+    nowMs: number,
+    adopt: boolean,
+  ): boolean;
+  /** Nobody reports any more, which is no news: every score is neutral. @returns whether that changes a weight */
+  forget(instances: ReadonlyMap<string, Instance>): boolean;
+  /** 0..1; 1 for an instance that nobody reports for. */
+  scoreOf(id: string): number;
+  /** Whether an instance is on the list, by `policy.top`. */
+  isChosen(id: string): boolean;
+  readonly coefficients: ScoreCoefficients;
+  report(): ScoreReport[];
+}
+
+export function createServiceScorer(): ServiceScorer {
+  const states = new Map<string, InstanceState>();
+  const values = new Float64Array(FIGURE_NAMES.length + 1);
+  let coefficients = DEFAULT_COEFFICIENTS;
+  let chosen: Set<string> | undefined;
+  let first = true;
+
+  const stateOf = (id: string, nowMs: number, instance: Instance): InstanceState => {
+    let state = states.get(id);
+    if (state === undefined) {
+      state = {
+        window: createWindow(FIGURE_NAMES.length + 1),
+        damped: 1,
+        // Those that are there when reporting begins are not new.
+        since: first ? Number.NEGATIVE_INFINITY : nowMs,
+        down: false,
+        reason: undefined,
+        scored: false,
+        features: undefined,
+        presence: 1,
+        raw: 1,
+        effective: 1,
+        publishedWeight: instance.weight,
+      };
+      states.set(id, state);
+    }
+    return state;
+  };
+
+  const take = (state: InstanceState, sample: Sample | undefined, nowMs: number): void => {
+    if (sample === undefined) {
+      // Never heard of: unscored. Heard of before: it has fallen silent.
+      if (!state.scored) return;
+    } else if (sample.state === "down") {
+      state.down = true;
+      state.scored = true;
+      state.reason = sample.reason;
+      return;
+    } else if (state.down) {
+      // It is back: what was before says nothing, and it starts slowly.
+      state.down = false;
+      state.reason = undefined;
+      state.since = nowMs;
+      state.window = createWindow(FIGURE_NAMES.length + 1);
+      state.damped = 1;
+    }
+    const speaks = sample?.state === "up";
+    for (let figure = 0; figure < FIGURE_NAMES.length; figure++) {
+      values[figure] = speaks ? (sample[FIGURE_NAMES[figure]!] ?? Number.NaN) : Number.NaN;
+    }
+    values[SILENT] = speaks ? 1 : Number.NaN;
+    pushSlot(state.window, values);
+    state.scored = true;
+  };
+
+  const evaluate = (instances: ReadonlyMap<string, Instance>, policy: Policy, nowMs: number, adopt: boolean): void => {
+    coefficients = { ...DEFAULT_COEFFICIENTS, ...policy.score };
+    const medians: Medians = { latencyMs: medianOfFigure("latencyMs"), inFlight: medianOfFigure("inFlight") };
+    const slowStartMs = policy.slowStartMs ?? DEFAULT_SLOW_START_MS;
+    for (const [id, state] of states) {
+      if (!state.scored || state.down) continue;
+      const instance = instances.get(id)!;
+      const capacity = Number(instance.metadata.capacity ?? Number.NaN);
+      state.features = featuresOf(meansOf(state.window), medians, capacity > 0 ? capacity : undefined);
+      state.presence = presenceOf(state.window, SILENT);
+      state.raw = scoreOf(state.features, coefficients, state.presence);
+      state.damped = adopt ? Math.max(FLOOR, state.raw) : damp(state.damped, state.raw, DEFAULT_DAMPING);
+      state.effective = state.damped * slowStartFactor(nowMs - state.since, slowStartMs);
+    }
+    // Everybody down at once is more likely a blind exporter than a dead service.
+    const alive = [...states.values()].some((state) => !state.down);
+    for (const state of states.values()) if (state.down) state.effective = alive ? 0 : 1;
+  };
+
+  const medianOfFigure = (name: "latencyMs" | "inFlight"): number => {
+    const figure = FIGURE_NAMES.indexOf(name);
+    const means: number[] = [];
+    for (const state of states.values()) {
+      const mean = state.scored && !state.down ? meanOf(state.window, figure) : undefined;
+      if (mean !== undefined) means.push(mean);
+    }
+    return medianOf(means);
+  };
+
+  const choose = (count: number | undefined): void => {
+    if (count === undefined) {
+      chosen = undefined;
+      return;
+    }
+    chosen = chooseTop(new Map([...states].map(([id, state]) => [id, state.effective])), count, chosen ?? new Set());
+  };
+
+  /** Whether some weight has moved notably since the list was published; if so, what it is now counts as published. */
+  const movedNotably = (instances: ReadonlyMap<string, Instance>): boolean => {
+    let moved = false;
+    for (const [id, state] of states) {
+      const weight = weightNow(id, state, instances.get(id)!.weight);
+      const change = Math.abs(weight - state.publishedWeight);
+      if (change > 0 && change >= state.publishedWeight * NOTABLE_CHANGE) moved = true;
+    }
+    if (moved) {
+      for (const [id, state] of states) state.publishedWeight = weightNow(id, state, instances.get(id)!.weight);
+    }
+    return moved;
+  };
+
+  const weightNow = (id: string, state: InstanceState, baseWeight: number): number =>
+    chosen === undefined || chosen.has(id) ? scoredWeight(baseWeight, state.effective) : 0;
+
+  return {
+    tick: (status, instances, policy, nowMs, adopt) => {
+      for (const id of states.keys()) if (!instances.has(id)) states.delete(id);
+      for (const [id, instance] of instances) take(stateOf(id, nowMs, instance), status.samples.get(id), nowMs);
+      first = false;
+      evaluate(instances, policy, nowMs, adopt);
+      choose(policy.top);
+      return movedNotably(instances);
+    },
+    forget: (instances) => {
+      let changed = false;
+      for (const [id, state] of states) {
+        const base = instances.get(id)?.weight;
+        if (base !== undefined && weightNow(id, state, base) !== scoredWeight(base, 1)) changed = true;
+      }
+      states.clear();
+      chosen = undefined;
+      first = true;
+      return changed;
+    },
+    scoreOf: (id) => states.get(id)?.effective ?? 1,
+    isChosen: (id) => chosen === undefined || chosen.has(id),
+    get coefficients() {
+      return coefficients;
+    },
+    report: () =>
+      [...states].map(([id, state]) => ({
+        id,
+        state: state.down ? "down" : state.scored ? "up" : "unscored",
+        reason: state.reason,
+        means: meansOf(state.window),
+        features: state.features,
+        presence: state.presence,
+        raw: state.raw,
+        damped: state.damped,
+        score: state.effective,
+      })),
+  };
+}
+
+function meansOf(window: Window): Means {
+  const mean = (name: (typeof FIGURE_NAMES)[number]): number | undefined => meanOf(window, FIGURE_NAMES.indexOf(name));
+  return {
+    cpu: mean("cpu"),
+    memory: mean("memory"),
+    requestsPerSecond: mean("requestsPerSecond"),
+    errorsPerSecond: mean("errorsPerSecond"),
+    latencyMs: mean("latencyMs"),
+    inFlight: mean("inFlight"),
+  };
+}

@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { startEtcd, type TestEtcd } from "../support/etcd.ts";
+import { routectlFor } from "../support/routectl.ts";
+import { type Writes, writesTo } from "../support/writes.ts";
+
+let etcd: TestEtcd;
+let writes: Writes;
+let cli: ReturnType<typeof routectlFor>;
+
+beforeAll(async () => {
+  etcd = await startEtcd();
+  writes = writesTo(etcd.url);
+  cli = routectlFor(etcd.url);
+});
+
+beforeEach(async () => {
+  await etcd.raw.deleteAll();
+});
+
+afterAll(async () => {
+  writes?.close();
+  await etcd?.close();
+});
+
+/** Names that YAML would take for something else without quotes. */
+const MANIFEST = `services:
+  orders:
+    policy: { hashOn: "header:x-user-id", maxAttempts: 2, algorithm: consistent-hash }
+    instances:
+      - { id: orders-1, address: 10.0.0.1, port: 8080, weight: 0, name: "The first: 'one'" }
+      - { id: orders-2, address: "2001:db8::1", port: 8080, metadata: { zone: "yes", version: "1.0" } }
+      - { id: "1e3", address: orders.example.com, port: 65535, weight: 1000 }
+  "null":
+    instances: [{ id: "true", address: 10.0.0.2, port: 1 }]
+  "0123":
+    policy: { algorithm: round-robin }
+`;
+
+const apply = async (manifest: string, ...options: string[]): Promise<string> => {
+  const { status, stdout, stderr } = await cli.runWith(manifest, "apply", "-f", "-", ...options);
+  if (status !== 0) throw new Error(stderr);
+  return stdout;
+};
+const values = async (): Promise<Record<string, unknown>> =>
+  Object.fromEntries(
+    (await etcd.raw.list("/routectl/v1/services/")).map(({ key, value }) => [
+      key.slice("/routectl/v1/services/".length),
+      JSON.parse(value),
+    ]),
+  );
+
+it("what was applied is what dump says, and what dump says can be applied anywhere", async () => {
+  await apply(MANIFEST);
+  const dumped = await cli.must("dump");
+  const elsewhere = routectlFor(etcd.url, { ROUTECTL_PREFIX: "/elsewhere" });
+  const { stderr } = await elsewhere.runWith(dumped, "apply", "-f", "-");
+  expect(stderr).toBe("");
+  expect(await elsewhere.must("dump")).toBe(dumped);
+  expect(await values()).toEqual({
+    "orders/policy": { algorithm: "consistent-hash", hashOn: "header:x-user-id", maxAttempts: 2 },
+    "orders/instances/orders-1": {
+      ...{ id: "orders-1", name: "The first: 'one'", address: "10.0.0.1", port: 8080, weight: 0, metadata: {} },
+    },
+    "orders/instances/orders-2": {
+      ...{ id: "orders-2", name: "orders-2", address: "2001:db8::1", port: 8080, weight: 100 },
+      metadata: { zone: "yes", version: "1.0" },
+    },
+    "orders/instances/1e3": {
+      ...{ id: "1e3", name: "1e3", address: "orders.example.com", port: 65535, weight: 1000, metadata: {} },
+    },
+    "null/instances/true": {
+      ...{ id: "true", name: "true", address: "10.0.0.2", port: 1, weight: 100, metadata: {} },
+    },
+    "0123/policy": { algorithm: "round-robin" },
+  });
+});
+
+it("says nothing to change the second time, and writes nothing", async () => {
+  await apply(MANIFEST);
+  const before = await etcd.raw.list();
+  expect(await apply(MANIFEST)).toBe("orders: nothing to change\nnull: nothing to change\n0123: nothing to change\n");
+  expect(await apply(await cli.must("dump"), "--prune")).not.toContain("weight");
+  expect(await etcd.raw.list()).toEqual(before);
+});
+
+it("a policy that says the same in another order is no change", async () => {
+  await apply(MANIFEST);
+  const other = `services: {orders: {policy: {algorithm: consistent-hash, maxAttempts: 2, hashOn: "header:x-user-id"}}}`;
+  expect(await apply(other)).toBe("orders: nothing to change\n");
+});
+
+it("--dry-run says what would change, and writes nothing", async () => {
+  const said = await apply(MANIFEST, "--dry-run");
+  expect(said).toContain("orders: add orders-2 at [2001:db8::1]:8080, weight 100");
+  expect(said.match(/dry run: nothing was written/g)).toHaveLength(3);
+  expect(await etcd.raw.list()).toEqual([]);
+});
+
+it("leaves alone what the file does not name", async () => {
+  await writes.register("orders", { id: "orders-9" });
+  await writes.register("billing", { id: "billing-1" });
+  await writes.setWeight("orders", "orders-9", 5);
+  await apply(MANIFEST);
+  const found = await values();
+  expect(found).toHaveProperty(["orders/instances/orders-9"]);
+  expect(found).toHaveProperty(["billing/instances/billing-1"]);
+  expect(await etcd.raw.list("/routectl/v1/overrides/")).toHaveLength(1);
+});
+
+it("--prune also removes instances, with their manual weights, but none that has registered itself", async () => {
+  await apply(MANIFEST);
+  await writes.register("orders", { id: "orders-9" });
+  await writes.setWeight("orders", "orders-9", 5);
+  await writes.register("billing", { id: "billing-1" });
+  const key = "/routectl/v1/services/orders/instances/self";
+  const value = JSON.stringify({ id: "self", address: "10.0.0.9", port: 80 });
+  const lease = await writes.store.grantLease(600);
+  await writes.store.commit([{ key, modRevision: 0 }], [{ put: key, value, lease }]);
+
+  const said = await apply(MANIFEST, "--prune");
+  expect(said).toContain(
+    "orders: remove orders-9 at 10.0.0.1:8080, weight 100\norders: clear the weight of orders-9\n",
+  );
+  const found = await values();
+  expect(found).not.toHaveProperty(["orders/instances/orders-9"]);
+  expect(found).toHaveProperty(["orders/instances/self"]);
+  expect(found).toHaveProperty(["billing/instances/billing-1"]);
+  expect(await etcd.raw.list("/routectl/v1/overrides/")).toEqual([]);
+});
+
+it("takes a service with more instances than a transaction holds", async () => {
+  const lines = Array.from({ length: 300 }, (_, i) => `      - {id: i${i}, address: 10.0.${i % 256}.1, port: 80}`);
+  await apply(`services:\n  wide:\n    instances:\n${lines.join("\n")}\n`);
+  expect(await etcd.raw.list("/routectl/v1/services/wide/instances/")).toHaveLength(300);
+});

@@ -1,0 +1,53 @@
+import { describe, expect, test } from "vitest";
+import { fitCoefficients, type RecordedSample } from "../../../cli/ipconfig/scoring/fit.ts";
+
+/** Uniform in 0..1, the same in every run. */
+function randomNumbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 1103515245 + 12345) % 2147483648;
+    return state / 2147483648;
+  };
+}
+
+function record(samples: number, latencyOf: (sample: RecordedSample) => number): RecordedSample[] {
+  const random = randomNumbers(7);
+  return Array.from({ length: samples }, (_, index) => {
+    const requestsPerSecond = 100;
+    const sample: RecordedSample = {
+      at: index * 1000,
+      service: "s",
+      id: `i-${index % 20}`,
+      state: "up",
+      cpu: random(),
+      memory: random(),
+      requestsPerSecond,
+      errorsPerSecond: random() * requestsPerSecond,
+      inFlight: Math.round(random() * 50),
+    };
+    return { ...sample, latencyMs: latencyOf(sample) + (random() - 0.5) };
+  });
+}
+
+describe("fitting", () => {
+  test("finds known coefficients within five percent", () => {
+    const fit = fitCoefficients(
+      record(3600, ({ cpu, memory, errorsPerSecond, inFlight }) => 5 + 40 * cpu! + 8 * memory! + 20 * (errorsPerSecond! / 100) + 0.6 * inFlight!),
+    )!;
+    const found = Object.fromEntries(fit.terms.map(({ feature, millisecondsPerUnit }) => [feature, millisecondsPerUnit]));
+    const known: Record<string, number> = { cpu: 40, memory: 8, errors: 20, inFlight: 0.6 };
+    for (const [feature, value] of Object.entries(known)) expect(Math.abs(found[feature]! / value - 1)).toBeLessThan(0.05);
+    expect(Math.abs(fit.interceptMs - 5)).toBeLessThan(0.5);
+    expect(fit.rSquared).toBeGreaterThan(0.99);
+  });
+
+  test("says that nothing explains what is nothing but noise, and takes off nothing for what makes it faster", () => {
+    const noise = randomNumbers(99);
+    expect(fitCoefficients(record(2000, () => 20 * noise()))!.rSquared).toBeLessThan(0.05);
+    expect(fitCoefficients(record(500, ({ cpu }) => 100 - 50 * cpu!))!.coefficients.cpu).toBe(0);
+  });
+
+  test("needs enough samples", () => {
+    expect(fitCoefficients(record(5, () => 1))).toBeUndefined();
+  });
+});
