@@ -7,7 +7,10 @@ import { type Connection, describeChanges, finishWrite, useStore, type WriteOpti
 import { parseTtl } from "./parse.ts";
 
 export function registerScore(program: Command): void {
-  const score = program.command("score").description("how the instances' condition becomes their score");
+  const score = program
+    .command("score")
+    .description("how the instances' condition becomes their score")
+    .addHelpText("after", "\nExample:\n  $ routectl score show demo");
 
   withRead(score.command("show <service>").description("each instance's score, term by term"))
     .addHelpText("after", "\nExample:\n  $ routectl score show demo -w")

@@ -1,7 +1,11 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { type IOptions, isRecoverableError } from "etcd3";
 
 type FaultHandling = NonNullable<IOptions["faultHandling"]>;
 type Policy = NonNullable<FaultHandling["global"]>;
+
+/** A channel that grpc-js is asked to close while it connects again would keep the process for a second more. */
+const PAUSE_MS = 150;
 
 /**
  * Asks another member, or the only one once more over a new connection, while there is time. etcd3's own policies try a
@@ -17,7 +21,8 @@ export function faultHandling(members: number, budgetMs: number): FaultHandling 
         return await ask();
       } catch (error) {
         const mayPass = error instanceof Error && isRecoverableError(error);
-        if (!mayPass || attempt >= members || performance.now() >= deadline) throw error;
+        if (!mayPass || attempt >= members || performance.now() + PAUSE_MS >= deadline) throw error;
+        await delay(PAUSE_MS);
       }
     }
   };

@@ -2,13 +2,17 @@ import { cpus, release, totalmem } from "node:os";
 import { benchConvergence } from "./convergence.ts";
 import { type Gate, printGates } from "./gate.ts";
 import { benchPick } from "./pick.ts";
+import { benchReporting } from "./reporting.ts";
 import { benchScale } from "./scale.ts";
+import { benchScores } from "./scores.ts";
 
 /** `npm run bench [NAME...]`: figures as they are on this machine, and whether the gates hold; exit 7 when one does not. */
 const benches: Record<string, () => Promise<Gate[]>> = {
   pick: benchPick,
   convergence: benchConvergence,
   scale: benchScale,
+  scores: benchScores,
+  reporting: benchReporting,
 };
 
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(benches);

@@ -28,13 +28,8 @@ afterAll(async () => {
 const ONE_LINE = /^routectl: [^\n]+\n$/;
 
 describe("3: something does not answer", () => {
-  it.each([
-    ["service", "list"],
-    ["weight", "set", "demo", "demo-1=5"],
-    ["dump"],
-    ["wait"],
-  ])("etcd is not there: routectl %s %s %s %s", async (...args) => {
-    const { status, stderr, ms } = await routectl(args.filter(Boolean), { env: { ROUTECTL_ETCD: nobody } });
+  it.each(["service list", "weight set demo demo-1=5", "dump", "wait"])("etcd is not there: %s", async (command) => {
+    const { status, stderr, ms } = await routectl(command.split(" "), { env: { ROUTECTL_ETCD: nobody } });
     expect(stderr).toMatch(ONE_LINE);
     expect(stderr).toContain(`etcd at ${nobody} does not answer`);
     expect(stderr).toContain("--etcd URL");
@@ -59,10 +54,10 @@ describe("3: something does not answer", () => {
   });
 
   it.each([
-    ["peers", "demo"],
-    ["explain", "demo", "--key", "k", "--ipconfig", "http://127.0.0.1:1"],
-  ])("no router is there: routectl %s", async (...args) => {
-    const { status, stderr } = await cli.run(...args, "--router", nobody);
+    "peers demo",
+    "explain demo --key k --ipconfig http://127.0.0.1:1",
+  ])("no router is there: %s", async (text) => {
+    const { status, stderr } = await cli.run(...text.split(" "), "--router", nobody);
     expect(stderr).toMatch(/^routectl: no router answers [^\n]+--router URL\n$/);
     expect(status).toBe(3);
   });

@@ -60,6 +60,10 @@ export function serviceList(instances: readonly Peer[], fields: Partial<ServiceL
   return { version: 1, mode: "normal", policy: { algorithm: "weighted-random" }, instances, ...fields };
 }
 
-export function snapshot(revision: number, services: Record<string, ServiceList>, fields: Partial<Snapshot> = {}): Snapshot {
+export function snapshot(
+  revision: number,
+  services: Record<string, ServiceList>,
+  fields: Partial<Snapshot> = {},
+): Snapshot {
   return { schema: 1, epoch: "epoch-a", revision, full: true, services, removed: [], ...fields };
 }
