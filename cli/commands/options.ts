@@ -1,7 +1,9 @@
 import { hostname, userInfo } from "node:os";
 import { type Command, Option } from "commander";
+import { RoutectlError } from "../errors.ts";
 import { FORMATS, type Format, write } from "../output/present.ts";
 import { ipconfigAt, waitForRevision } from "../remote/ipconfig.ts";
+import { printable } from "../output/table.ts";
 import type { Outcome } from "../store/change.ts";
 import type { Store } from "../store/etcd.ts";
 import { parseNote, parseWhole } from "./parse.ts";
@@ -92,19 +94,24 @@ export async function finishWrite(
 ): Promise<void> {
   const options = command.optsWithGlobals<WriteOptions & Connection>();
   const revision = Math.max(0, ...outcomes.map((outcome) => outcome.revision ?? 0));
-  if (options.wait === true && revision > 0) {
-    await waitForRevision(ipconfigAt(options.ipconfig), revision, options.timeout * 1000);
-  }
-  if (options.output === "json" || options.output === "yaml") {
+  const structured = options.output === "json" || options.output === "yaml";
+  if (structured) {
     const value = outcomes.map(({ service, changes, revision: at }) => ({ service, changes, revision: at ?? null }));
     const { formatAs } = await import("../output/present.ts");
-    return write(await formatAs(options.output, value.length === 1 ? value[0] : value, () => ""));
+    write(await formatAs(options.output, value.length === 1 ? value[0] : value, () => ""));
+  } else {
+    for (const outcome of outcomes) {
+      const dry = options.dryRun === true ? " (dry run: nothing was written)" : "";
+      const lines = describe(outcome).split("\n").map(printable);
+      write(`${lines.join("\n")}${dry}`);
+    }
   }
-  for (const outcome of outcomes) {
-    const dry = options.dryRun === true ? " (dry run: nothing was written)" : "";
-    write(`${describe(outcome)}${dry}`);
-  }
-  if (options.wait === true && revision > 0) write(`revision ${revision} is applied by every worker of every live router`);
+  if (options.wait !== true || revision === 0) return;
+  await waitForRevision(ipconfigAt(options.ipconfig), revision, options.timeout * 1000).catch((error: unknown) => {
+    if (!(error instanceof RoutectlError)) throw error;
+    throw new RoutectlError(error.code, error.exitCode, `revision ${revision} is written, but ${error.message}`, error);
+  });
+  if (!structured) write(`revision ${revision} is applied by every worker of every live router`);
 }
 
 /** One line a change, or that there was none. */

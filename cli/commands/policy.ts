@@ -46,7 +46,7 @@ export function registerPolicy(program: Command): void {
 
   withWrite(policy.command("set <service>").description("change the policy; what is not given stays"))
     .addOption(new Option("--algorithm <name>", "how a peer is picked").choices(ALGORITHMS))
-    .option("--hash-on <source>", "what names the user: header:NAME, cookie:NAME, query:NAME, path or address")
+    .option("--hash-on <source>", "what names the user: header:NAME, cookie:NAME, query:NAME, path, address or none")
     .option("--max-attempts <count>", "how many peers one request may try", parseWhole(1, 10))
     .option("--top <count>", "only the best so many get traffic by score", parseWhole(1, 20_000))
     .option("--status-port <port>", "where instances serve their status over gRPC", parseWhole(1, 65535))

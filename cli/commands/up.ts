@@ -55,7 +55,9 @@ export function registerUp(program: Command): void {
         {
           ...options,
           stateDirectory: resolve(options.stateDir),
-          etcd: connection.etcd === undefined ? undefined : storeOptions(connection),
+          // Only the flag counts: a production etcd in the environment must not get the demo.
+          etcd: command.parent?.getOptionValueSource("etcd") === "cli" ? storeOptions(connection) : undefined,
+          prefix: connection.prefix,
           manifest,
         },
         (name, text) => process.stderr.write(`${name.padEnd(8)} | ${text}\n`),

@@ -1,5 +1,6 @@
 import { isIpLiteral } from "../../lua/core/address.ts";
 import { buildServiceList, type Candidate, sameServiceList } from "../../lua/core/service-list.ts";
+import { MAX_INSTANCES } from "../../lua/core/snapshot-check.ts";
 import type { ServiceList } from "../../lua/core/types.ts";
 import type { Catalog, CatalogService } from "../store/catalog.ts";
 
@@ -16,6 +17,10 @@ export interface Publisher {
   readonly lists: ReadonlyMap<string, Published>;
   /** Takes over what the catalog says of the touched services; all of it when the epoch is another one. */
   publish(catalog: Catalog, epoch: string, touched: ReadonlySet<string>): void;
+  /** etcd has lost its data: services that are not in it again yet stay as they are, until they are let go. */
+  retainAll(): void;
+  /** Lets go of what was retained and is not in the catalog. @returns the services that this removes */
+  releaseRetained(catalog: Catalog): Set<string>;
   /** The answer for a router at a position; undefined when there is nothing newer for it. */
   snapshotSince(epoch: string | undefined, revision: number): PublishedSnapshot | undefined;
   /** Everything, for a router that may have lists of another ipconfig. @param revision up to which our lists are */
@@ -29,6 +34,8 @@ export interface PublishedSnapshot {
   /** The JSON of a Snapshot. */
   readonly body: string;
 }
+
+const SCORE_DIGITS = 4;
 
 /** So many changes are remembered; a router that is further behind gets everything. */
 const MAX_CHANGES = 10_000;
@@ -47,13 +54,15 @@ export function createPublisher(scores: Scores): Publisher {
   let changes: { revision: number; service: string }[] = [];
   const lists = new Map<string, Published>();
   const waiting = new Set<() => void>();
+  let retained = new Set<string>();
 
   const update = (catalog: Catalog, name: string): boolean => {
     const service = catalog.services.get(name);
     const before = lists.get(name);
     if (service === undefined || (service.policy === undefined && service.instances.size === 0)) {
-      return lists.delete(name);
+      return retained.has(name) ? false : lists.delete(name);
     }
+    retained.delete(name);
     const list = buildServiceList(catalog.revision, service.policy, candidatesOf(catalog, name, service, scores));
     if (before !== undefined && sameServiceList(before.list, list)) return false;
     lists.set(name, { list, json: JSON.stringify(list) });
@@ -63,7 +72,7 @@ export function createPublisher(scores: Scores): Publisher {
   const publish: Publisher["publish"] = (catalog, newEpoch, touched) => {
     if (newEpoch !== epoch) {
       epoch = newEpoch;
-      lists.clear();
+      for (const name of [...lists.keys()]) if (!retained.has(name)) lists.delete(name);
       changes = [];
       baseRevision = catalog.revision;
       for (const name of catalog.services.keys()) update(catalog, name);
@@ -114,6 +123,14 @@ export function createPublisher(scores: Scores): Publisher {
     },
     lists,
     publish,
+    retainAll: () => {
+      retained = new Set(lists.keys());
+    },
+    releaseRetained: (catalog) => {
+      const gone = new Set([...retained].filter((name) => !catalog.services.has(name)));
+      retained.clear();
+      return gone;
+    },
     snapshotSince,
     fullSnapshot,
     waitForNews: (timeoutMs, signal) =>
@@ -132,14 +149,19 @@ export function createPublisher(scores: Scores): Publisher {
   };
 }
 
-/** The instances of a service with an address that routers can use; those whose name is not resolved yet are left out. */
+/**
+ * The instances of a service with an address that routers can use: those whose name is not resolved yet are left out, and
+ * those above the number that a router takes.
+ */
 function candidatesOf(catalog: Catalog, name: string, service: CatalogService, scores: Scores): Candidate[] {
   const candidates: Candidate[] = [];
   for (const instance of service.instances.values()) {
     const address = isIpLiteral(instance.address) ? instance.address : catalog.resolved.get(instance.address);
     if (!isIpLiteral(address)) continue;
+    if (candidates.length === MAX_INSTANCES) break;
     const { id } = instance;
-    const score = scores.scoreOf(name, id);
+    // Routers keep lists as JSON with 14 digits: a score must come back from it as it was.
+    const score = Number(scores.scoreOf(name, id).toFixed(SCORE_DIGITS));
     candidates.push({ ...instance, address, score, chosen: scores.isChosen(name, id), override: service.overrides.get(id) });
   }
   return candidates;

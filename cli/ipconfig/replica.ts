@@ -24,9 +24,10 @@ const PROBE_MS = 1000;
 const RESOLVE_MS = 10_000;
 const UPKEEP_MS = 1000;
 const SCORE_INTERVAL_MS = 250;
+const RETAIN_MS = 600_000;
 const MAX_WARNINGS = 10_000;
-/** At most this often a router that is ahead makes us ask etcd whether it went back in time. */
-const AHEAD_INTERVAL_MS = 1000;
+/** A new epoch makes every router take everything anew: not more often than this. */
+const RENEWAL_INTERVAL_MS = 5000;
 
 /** Runs one ipconfig: watches etcd, keeps the lists and serves them. @returns its URL, and how to stop it */
 export async function startReplica(
@@ -65,6 +66,8 @@ export async function startReplica(
   const unpublished = new Set<string>();
   /** What is there to publish waits for an epoch or a revision, which may have to be asked for again. */
   let waiting = false;
+  /** When services that etcd has lost are let go, though nobody registered them again. */
+  let releaseAt = Number.POSITIVE_INFINITY;
 
   const publishNews = (catalog: Catalog): void => {
     const epoch = epochs.current(catalog);
@@ -121,9 +124,14 @@ export async function startReplica(
       onRestored: (empty) => {
         if (publisher.epoch !== undefined) epochs.leave(publisher.epoch);
         waiting = false;
+        // Services come back one after the other, as they are registered again: those that are missing must not vanish.
+        if (empty) {
+          publisher.retainAll();
+          releaseAt = performance.now() + RETAIN_MS;
+        }
         logger.error(
           empty
-            ? "etcd has lost its data: the last list stays in force until services are registered or restored"
+            ? `etcd has lost its data: each service stays as it was until it is registered again, for ${RETAIN_MS / 60_000} minutes at most after the first one is`
             : "etcd's data is older than before, as after a restore: a new epoch begins",
         );
       },
@@ -155,18 +163,28 @@ export async function startReplica(
   const upkeep = setInterval(() => {
     // Without etcd nothing can be ended; what is overdue ends when it answers again.
     endOverdueOverrides(store, mirror.catalog(), Date.now()).catch(() => undefined);
+    if (mirror.hasLostData()) releaseAt = performance.now() + RETAIN_MS;
+    else if (performance.now() > releaseAt) {
+      releaseAt = Number.POSITIVE_INFINITY;
+      for (const service of publisher.releaseRetained(mirror.catalog())) {
+        logger.error(`service ${service} was not registered again since etcd lost its data: it is removed`);
+        unpublished.add(service);
+        waiting = true;
+      }
+    }
     if (waiting) publishNews(mirror.catalog());
   }, UPKEEP_MS);
 
-  let askedAt = 0;
-  const onAhead = (revision: number): void => {
-    if (performance.now() - askedAt < AHEAD_INTERVAL_MS) return;
+  let askedAt = Number.NEGATIVE_INFINITY;
+  /** Begins a new epoch if etcd itself, asked now, is still at ours. Whoever asks for it, it happens rarely. */
+  const renewEpochIf = (why: string, confirm: () => Promise<boolean>): void => {
+    if (performance.now() - askedAt < RENEWAL_INTERVAL_MS) return;
     askedAt = performance.now();
     const { epoch } = publisher;
-    mirror.probe().then(
-      (newest) => {
-        if (newest >= revision || epoch === undefined || epoch !== publisher.epoch) return;
-        logger.error("a router has seen newer data than etcd has, as after a restore: a new epoch begins");
+    confirm().then(
+      (confirmed) => {
+        if (!confirmed || epoch === undefined || epoch !== publisher.epoch) return;
+        logger.error(`${why}, as after a restore: a new epoch begins`);
         epochs.leave(epoch);
         publishNews(mirror.catalog());
       },
@@ -174,12 +192,31 @@ export async function startReplica(
     );
   };
 
+  /** Only what a router has reported that it applies counts: anyone may name a revision. */
+  const onAhead = (node: string, revision: number): void => {
+    const report = routers.live().find((router) => router.node === node);
+    const applied = report?.workers.some((worker) => worker.epoch === publisher.epoch && worker.revision >= revision);
+    if (applied !== true) return;
+    renewEpochIf("a router has seen newer data than etcd has", async () => (await mirror.probe()) < revision);
+  };
+
+  const onLeftEpochs = (left: readonly string[]): void => {
+    const { epoch } = publisher;
+    if (epoch === undefined || !left.includes(epoch)) return;
+    renewEpochIf("a router has left this epoch before", async () => {
+      const { item } = await store.get(store.keys.epoch());
+      return item?.value === epoch;
+    });
+  };
+
   const app = createServer({
     publisher,
     etcdConnected: () => connected,
-    seenRevision: mirror.seenRevision,
+    // Without what is still to be published: a router that was given a later revision would never ask for it.
+    seenRevision: () => (unpublished.size > 0 ? publisher.revision : mirror.seenRevision()),
     onAhead,
     acknowledge: (node, report) => {
+      onLeftEpochs(report.leftEpochs);
       const behind = routers.live().find((router) => router.node === node);
       const applies = report.workers.every((worker) => worker.revision >= publisher.revision);
       const appliedBefore = behind?.workers.every((worker) => worker.revision >= publisher.revision) ?? true;

@@ -5,6 +5,8 @@ import { nameSchema } from "../store/schemas.ts";
 export const acknowledgementSchema = z.strictObject({
   workerCount: z.number().int().min(1).max(4096),
   ipconfig: z.string().max(512),
+  /** Epochs that it has left for a newer one, and refuses. */
+  leftEpochs: z.array(nameSchema).max(16).default([]),
   workers: z
     .array(
       z.strictObject({

@@ -8,10 +8,10 @@ import { type Acknowledgement, acknowledgementSchema, MAX_ROUTERS, type RouterRe
 export interface Api {
   readonly publisher: Publisher;
   etcdConnected(): boolean;
-  /** Up to which revision of etcd our lists are. */
+  /** Up to which revision of etcd our lists are, whatever changed none of them included. */
   seenRevision(): number;
   /** A router named a revision that is newer than ours: we lag, or etcd went back in time. */
-  onAhead(revision: number): void;
+  onAhead(node: string, revision: number): void;
   acknowledge(node: string, report: Acknowledgement): boolean;
   routers(): RouterReport[];
   /** How the scores of a service's instances came about. */
@@ -62,19 +62,19 @@ export function createServer(api: Api): Hono {
     if (revision === undefined || waitMs === undefined) {
       return context.json({ error: "usage", message: "revision and waitMs must be whole numbers" }, 400);
     }
-    const headers = { ...JSON_TYPE, "x-routectl-etcd": api.etcdConnected() ? "connected" : "disconnected" };
+    const headers = () => ({ ...JSON_TYPE, "x-routectl-etcd": api.etcdConnected() ? "connected" : "disconnected" });
     if (publisher.epoch === undefined) {
       return context.json({ error: "no-list", message: "etcd holds no services yet, or was not read yet" }, 503);
     }
-    if (epoch === publisher.epoch && revision > publisher.revision) api.onAhead(revision);
+    if (epoch === publisher.epoch && revision > publisher.revision) api.onAhead(context.req.query("router") ?? "", revision);
     const deadline = Date.now() + Math.min(waitMs, MAX_WAIT_MS);
     const { signal } = context.req.raw;
     const node = context.req.query("router") ?? "";
     while (true) {
       const snapshot = handOut(node, epoch, revision);
-      if (snapshot !== undefined) return context.body(snapshot.body, 200, headers);
+      if (snapshot !== undefined) return context.body(snapshot.body, 200, headers());
       const leftMs = deadline - Date.now();
-      if (leftMs <= 0 || signal.aborted) return context.body(null, 304, headers);
+      if (leftMs <= 0 || signal.aborted) return context.body(null, 304, headers());
       await publisher.waitForNews(leftMs, signal);
     }
   });

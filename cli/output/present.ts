@@ -18,9 +18,10 @@ export async function present<T>(
 ): Promise<void> {
   const show = async (): Promise<string> => formatAs(options.output, await read(), renderText);
   if (options.watch !== true) return write(await show());
-  const clear = process.stdout.isTTY === true ? "\u001b[2J\u001b[H" : "";
   while (true) {
-    write(clear + (await show()));
+    const text = await show();
+    if (process.stdout.isTTY === true) process.stdout.write("\u001b[2J\u001b[H");
+    write(text);
     await delay(WATCH_INTERVAL_MS);
   }
 }

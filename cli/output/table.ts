@@ -35,8 +35,11 @@ function isNumeric(cell: Cell): boolean {
 }
 
 function textOf(cell: Cell): string {
-  const text = typeof cell === "object" ? cell.text : String(cell);
-  // What others have typed must not move the cursor or forge a row.
+  return printable(typeof cell === "object" ? cell.text : String(cell));
+}
+
+/** What others have typed must not move the cursor or forge a row. */
+export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
 }

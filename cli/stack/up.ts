@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { EXIT, RoutectlError, unreachable } from "../errors.ts";
 import { getJson } from "../remote/http.ts";
 import { fetchStatus, routerAt } from "../remote/router.ts";
-import { readCatalog } from "../store/catalog.ts";
+import { readCatalog, serviceNames } from "../store/catalog.ts";
 import { openStore, type Store, type StoreOptions } from "../store/etcd.ts";
 import { applyManifest, type Manifest } from "../store/manifest.ts";
 import { registerInstance } from "../store/registration.ts";
@@ -21,6 +21,8 @@ export interface UpOptions {
   readonly etcdListen: Endpoint;
   /** An etcd that is there already; undefined: start one. */
   readonly etcd: StoreOptions | undefined;
+  /** Of the keys in etcd; undefined for the default. */
+  readonly prefix: string | undefined;
   readonly stateDirectory: string;
   readonly workers: number;
   readonly demo: boolean;
@@ -71,7 +73,9 @@ export async function startStack(
     void started.ended.then((how) => {
       if (!ready) return;
       const again = [part.command === process.execPath ? "node" : part.command, ...part.args].map(quote).join(" ");
-      show(part.name, `${how}; the others go on. Start it again with: ${again}`);
+      // nginx's workers outlive a master that was killed: they still serve, and hold the ports.
+      const before = part.name === "nginx" ? `kill -9 -- -${started.pid}; ` : "";
+      show(part.name, `${how}; the others go on. Start it again with: ${before}${again}`);
     });
     return started;
   };
@@ -86,7 +90,7 @@ export async function startStack(
     let storeOptions = options.etcd;
     if (etcdPath !== undefined) {
       const endpoint = await claimEndpoint(options.etcdListen, "--etcd-listen");
-      storeOptions = { urls: urlOf(endpoint) };
+      storeOptions = { urls: urlOf(endpoint), ...(options.prefix === undefined ? {} : { prefix: options.prefix }) };
       const part = start({
         name: "etcd",
         command: etcdPath,
@@ -101,8 +105,9 @@ export async function startStack(
     store = openStore(storeOptions!);
     await store.get(store.keys.epoch());
     const etcdUrls = storeOptions!.urls;
+    const etcdArgs = ["--etcd", etcdUrls, ...(options.prefix === undefined ? [] : ["--prefix", options.prefix])];
 
-    const ipconfigPart = startNode("ipconfig", ["ipconfig", "--listen", formatEndpoint(ipconfig), "--etcd", etcdUrls]);
+    const ipconfigPart = startNode("ipconfig", ["ipconfig", "--listen", formatEndpoint(ipconfig), ...etcdArgs]);
     if (options.manifest !== undefined) await applyManifest(store, options.manifest, false, AUTHOR);
     if (options.demo) {
       const started = (await demoInstances(store)).map(async ({ id, port, metadata }) => {
@@ -113,8 +118,8 @@ export async function startStack(
       });
       await Promise.all(started);
     }
-    startNode("exporter", ["exporter", "--listen", "127.0.0.1:0", "--etcd", etcdUrls]);
-    const services = (await readCatalog(store)).services.size;
+    startNode("exporter", ["exporter", "--listen", "127.0.0.1:0", ...etcdArgs]);
+    const services = serviceNames(await readCatalog(store)).length;
     await until(ipconfigPart, signal, async () => {
       const { value } = await getJson<{ epoch: string | null }>({ part: "ipconfig", urls: urlOf(ipconfig), hint: "" }, "/v1/services");
       if (value.epoch === null && services > 0) throw new Error("ipconfig has no list yet");

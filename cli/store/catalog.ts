@@ -1,3 +1,4 @@
+import { isIpLiteral } from "../../lua/core/address.ts";
 import { DEFAULT_POLICY } from "../../lua/core/policy.ts";
 import type { Override, Policy } from "../../lua/core/types.ts";
 import type { Change, KeyValue, Store } from "./etcd.ts";
@@ -91,7 +92,7 @@ export function createCatalog(
     if (value === undefined) return onInvalid(item.key, "not JSON");
     if (key.kind === "resolved") {
       const { address } = value as { address?: unknown };
-      if (typeof address !== "string") return onInvalid(item.key, "address: must be a text");
+      if (!isIpLiteral(address)) return onInvalid(item.key, "address: must be an IP address");
       resolved.set(key.host, address);
       for (const [name, service] of services) {
         for (const instance of service.instances.values()) if (instance.address === key.host) touched.add(name);

@@ -23,6 +23,8 @@ export interface MirrorOptions {
 
 export interface Mirror {
   catalog(): Catalog;
+  /** Whether etcd was found empty after it had held data, and still is; the catalog is what it held. */
+  hasLostData(): boolean;
   /** The newest revision of etcd that the catalog has caught up with. */
   seenRevision(): number;
   /** Asks etcd for its newest revision. */
@@ -135,6 +137,7 @@ export function startMirror(
 
   return {
     catalog: () => catalog,
+    hasLostData: () => lostData,
     seenRevision: () => lastRevision,
     probe: probeRevision,
     stop: async () => {

@@ -72,7 +72,10 @@ export async function deregisterInstance(store: Store, service: string, id: stri
   return { service, changes, revision };
 }
 
-/** Changes some fields of a service's policy; the others stay. */
+/** Given as `hashOn`, it takes the hash key out of a policy. */
+const NO_HASH_KEY = "none";
+
+/** Changes some fields of a service's policy; the others stay, but a hash key goes with its algorithm. */
 export async function changePolicy(
   store: Store,
   service: string,
@@ -82,7 +85,10 @@ export async function changePolicy(
   const catalog = await readCatalog(store);
   const before = policyOf(requireService(catalog, service));
   const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-  const policy = { ...before, ...given } as Policy;
+  const { hashOn, ...merged } = { ...before, ...given } as Policy;
+  // A hash key belongs to its algorithm: an algorithm without one would still hash in manual mode and in fallback.
+  const keepsKey = hashOn !== undefined && hashOn !== NO_HASH_KEY && (merged.algorithm === "consistent-hash" || fields.hashOn !== undefined);
+  const policy: Policy = keepsKey ? { ...merged, hashOn } : merged;
   const error = checkPolicy(policy);
   if (error !== undefined) throw usageError(error);
   if (samePolicy(policy, before)) return { service, changes: [], revision: undefined };

@@ -3,7 +3,7 @@ import { isDnsName, isIpLiteral } from "../../lua/core/address.ts";
 import { isName } from "../../lua/core/names.ts";
 import { DEFAULT_BASE_WEIGHT, MAX_BASE_WEIGHT, MAX_PORT } from "../../lua/core/numbers.ts";
 import { checkPolicy } from "../../lua/core/policy.ts";
-import { checkMetadata, isText } from "../../lua/core/snapshot-check.ts";
+import { checkMetadata, isText, MAX_INTEGER } from "../../lua/core/snapshot-check.ts";
 import type { Override, Policy } from "../../lua/core/types.ts";
 
 export const NAME_RULE = "lower-case letters, digits, '.', '_' and '-', at most 64, a letter or digit at both ends";
@@ -70,8 +70,8 @@ export const policySchema = z
     }
   });
 
-/** Milliseconds since 1970, at most the last time that a Date can be. */
-const timeSchema = z.number().int().min(0).max(8.64e15);
+/** Milliseconds since 1970, at most what a router takes. */
+const timeSchema = z.number().int().min(0).max(MAX_INTEGER);
 
 export const overrideSchema = z.strictObject({
   weight: weightSchema,

@@ -63,6 +63,7 @@ function reasonFor(plan: Plan, peer: Peer, weight: number, rank: number): string
   const share = `${formatPercent(weight / plan.totalWeight)} of the weight`;
   if (plan.algorithm === "weighted-random") return `drawn by chance, ${share}`;
   if (plan.algorithm === "round-robin") return `takes turns, ${share}`;
+  if (plan.algorithm === "adaptive" || plan.algorithm === "least-request") return `by its load, ${share}`;
   if (plan.algorithm === "best") return rank === 0 ? "head of the list" : `number ${rank + 1} on the list`;
   return rank === 0 ? `owns the key on the ring, ${share}` : `number ${rank + 1} along the ring, ${share}`;
 }

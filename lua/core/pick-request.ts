@@ -1,6 +1,9 @@
 /** What a worker has under way at a peer. */
 export interface Load {
   readonly inFlight: number;
+  /** As of `measuredAtMs`; see latency.ts. */
+  readonly latencyMs: number;
+  readonly measuredAtMs: number;
 }
 
 /** What a pick depends on besides the plan. The router keeps one of these and fills it anew for every pick. */
@@ -15,6 +18,8 @@ export interface PickRequest {
   /** By peer index; empty for an answer that does not depend on load. */
   readonly loads: readonly Load[];
   readonly totalInFlight: number;
+  /** On the clock of the loads' `measuredAtMs`. */
+  readonly nowMs: number;
 }
 
 /** Whether this request must not go to a peer any more. */

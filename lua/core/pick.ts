@@ -1,5 +1,6 @@
 import { drawAlias } from "./alias-table.ts";
 import { pickFromRing } from "./hash-ring.ts";
+import { nextRandom, pickLeastLoaded } from "./least-loaded.ts";
 import { type PickRequest, wasTried } from "./pick-request.ts";
 import type { Plan } from "./plan.ts";
 import { nextInTurn } from "./round-robin.ts";
@@ -16,6 +17,7 @@ export function pickPeer(plan: Plan, request: PickRequest): number {
   if (plan.algorithm === "weighted-random") return drawUntried(plan, request);
   if (plan.algorithm === "round-robin") return nextUntriedInTurn(plan, request);
   if (plan.algorithm === "consistent-hash") return pickFromRing(plan.ring!, plan.weights, plan.totalWeight, request);
+  if (plan.algorithm === "adaptive" || plan.algorithm === "least-request") return pickLeastLoaded(plan, request);
   return firstUntried(plan, request);
 }
 
@@ -24,9 +26,7 @@ function drawUntried(plan: Plan, request: PickRequest): number {
   let peer = drawAlias(plan.aliasTable!, random);
   if (request.triedCount === 0) return peer;
   for (let i = 0; i < REDRAWS && wasTried(peer, request); i++) {
-    // The next number of a multiplicative sequence: one random number serves a whole pick, alike in both runtimes.
-    const next = random * 9301.7 + 0.6180339887498949;
-    random = next - Math.floor(next);
+    random = nextRandom(random);
     peer = drawAlias(plan.aliasTable!, random);
   }
   return wasTried(peer, request) ? firstUntried(plan, request) : peer;

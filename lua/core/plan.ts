@@ -2,7 +2,7 @@ import { type AliasTable, buildAliasTable } from "./alias-table.ts";
 import { buildHashRing, type HashRing } from "./hash-ring.ts";
 import { DEFAULT_MAX_ATTEMPTS } from "./policy.ts";
 import { buildRoundRobin, type RoundRobin } from "./round-robin.ts";
-import type { Algorithm, Mode, Policy, ServiceList } from "./types.ts";
+import type { Algorithm, Mode, Peer, Policy, ServiceList } from "./types.ts";
 import {
   FALLBACK_HALF_LIFE_MS,
   fallbackStep,
@@ -37,6 +37,8 @@ export interface Plan {
   readonly aliasTable: AliasTable | undefined;
   readonly ring: HashRing | undefined;
   readonly turns: RoundRobin | undefined;
+  /** Room for a pick's costs, one a peer. */
+  readonly costs: number[];
 }
 
 /**
@@ -52,11 +54,25 @@ export function algorithmInForce(policy: Policy, mode: Mode): Algorithm {
 export function weightsInForce(list: ServiceList, situation: Situation): number[] {
   const weights: number[] = [];
   const fallback = situation.mode === "fallback";
+  const sticky = algorithmInForce(list.policy, situation.mode) === "consistent-hash";
   const step = fallbackStep(situation.listAgeMs, situation.halfLifeMs ?? FALLBACK_HALF_LIFE_MS);
   for (const peer of list.instances) {
-    weights[weights.length] = fallback ? fallbackWeight(peer, step, situation.nowMs) : peer.weight;
+    let weight = peer.weight;
+    if (sticky) weight = stickyWeight(peer, situation);
+    else if (fallback) weight = fallbackWeight(peer, step, situation.nowMs);
+    weights[weights.length] = weight;
   }
   return weights;
+}
+
+/**
+ * Where users have a place, scores do not move them: a peer that lives has its base weight, or what an operator typed.
+ * An overloaded one is relieved by the bounded load.
+ */
+function stickyWeight(peer: Peer, situation: Situation): number {
+  if (situation.mode === "manual") return peer.weight;
+  if (peer.override !== undefined) return isLive(peer.override, situation.nowMs) ? peer.override.weight : peer.baseWeight;
+  return peer.weight > 0 ? peer.baseWeight : 0;
 }
 
 /**
@@ -89,10 +105,15 @@ export function preparePlan(list: ServiceList, situation: Situation, start: numb
     places,
     totalWeight,
     validUntilMs: validUntil(list, situation),
-    aliasTable: some && algorithm === "weighted-random" ? buildAliasTable(weights) : undefined,
+    aliasTable: some && drawsByWeight(algorithm) ? buildAliasTable(weights) : undefined,
     ring: some && algorithm === "consistent-hash" ? buildHashRing(ids, weights) : undefined,
     turns: some && algorithm === "round-robin" ? buildRoundRobin(weights, start) : undefined,
+    costs: weights.slice(),
   };
+}
+
+function drawsByWeight(algorithm: Algorithm): boolean {
+  return algorithm === "weighted-random" || algorithm === "adaptive" || algorithm === "least-request";
 }
 
 /** In fallback the router itself ends overrides and lets weights regress; else a new list says so. */

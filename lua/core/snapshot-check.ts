@@ -10,7 +10,8 @@ export const MAX_SNAPSHOT_BYTES = 64 * 1024 * 1024;
 export const MAX_INSTANCES = 20000;
 const MAX_METADATA_ENTRIES = 64;
 const MAX_TEXT_BYTES = 512;
-const MAX_INTEGER = 9007199254740991;
+/** cjson writes 14 digits: a larger whole number would not come back from it as it was. */
+export const MAX_INTEGER = 99_999_999_999_999;
 
 /**
  * What makes a decoded snapshot unusable, with the place where it is; undefined when all of it is valid.

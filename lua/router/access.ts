@@ -1,5 +1,7 @@
 import { encodeJson } from "./json.ts";
-import { beginRequest } from "./request.ts";
+import { lastAttempt } from "./last-attempt.ts";
+import { beginRequest, endRequest, routedRequest } from "./request.ts";
+import { countAttempt } from "./responses.ts";
 import { currentTable } from "./tables.ts";
 
 /** Access phase: finds what the service routes by, and answers 503 when nothing can serve. */
@@ -14,6 +16,12 @@ export function access(): void {
   }
   if (table.plan.ids.length === 0) {
     return refuse("no-instance", `no instance of service ${service} takes requests: see routectl peers ${service}`);
+  }
+  // A request that was redirected from another location of ours has a record: it ends here.
+  const before = routedRequest();
+  if (before !== undefined) {
+    countAttempt(before, tonumber(lastAttempt("upstream_status")));
+    endRequest(before);
   }
   beginRequest(table);
 }

@@ -1,7 +1,7 @@
 import { state } from "./dicts.ts";
 import { httpRequest } from "./http-client.ts";
 import { encodeJson, jsonArray } from "./json.ts";
-import { headText, parsePosition } from "./routes.ts";
+import { headText, leftEpochs, parsePosition } from "./routes.ts";
 import { type IpconfigUrl, settings } from "./settings.ts";
 
 /** What a worker applies, as it is reported to ipconfig and shown by the admin API. */
@@ -68,7 +68,10 @@ function reportBody(): string {
   const workers: string[] = [];
   for (const position of workerPositions()) workers.push(encodeJson(position));
   const ipconfig = encodeJson((state.get("ipconfig") as string | undefined) ?? "");
-  return `{"workerCount":${ngx.worker.count()},"ipconfig":${ipconfig},"workers":${jsonArray(workers)}}`;
+  const left: string[] = [];
+  for (const epoch of leftEpochs()) left.push(encodeJson(epoch));
+  const fields = `"workerCount":${ngx.worker.count()},"ipconfig":${ipconfig},"leftEpochs":${jsonArray(left)}`;
+  return `{${fields},"workers":${jsonArray(workers)}}`;
 }
 
 function report(this: void, premature: boolean, target: IpconfigUrl, body: string): void {

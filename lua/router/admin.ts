@@ -14,6 +14,8 @@ import { currentPosition, readList, serviceNames } from "./routes.ts";
 import { settings } from "./settings.ts";
 import { situationOf } from "./situation.ts";
 
+const SERVICES_PER_SLICE = 8;
+
 /** The read-only admin API. Every answer is JSON, `/metrics` apart. */
 export function admin(): void {
   const method = ngx.var["request_method"];
@@ -77,6 +79,8 @@ function allServices(): string {
   const items: string[] = [];
   for (const service of serviceNames()) {
     const [list] = readList(service);
+    // Requests come first: many services must not hold up the worker.
+    if (items.length % SERVICES_PER_SLICE === SERVICES_PER_SLICE - 1) ngx.sleep(0);
     if (list !== undefined) {
       const situation = situationOf(list);
       let healthy = 0;

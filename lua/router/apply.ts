@@ -2,13 +2,15 @@ import { sameServiceList } from "../core/service-list.ts";
 import { checkSnapshot } from "../core/snapshot-check.ts";
 import { judgeSnapshot, shrinks } from "../core/snapshot-order.ts";
 import type { Peer, ServiceList, Snapshot } from "../core/types.ts";
-import { countRejected, forgetPeer } from "./counters.ts";
+import { countRejected, forgetPeer, forgetService } from "./counters.ts";
 import { nowMs } from "./freshness.ts";
 import { decodeJson } from "./json.ts";
 import { markLastGoodChanged } from "./last-good.ts";
+import { leadsStill } from "./leader.ts";
 import { warn } from "./log-line.ts";
 import {
   currentPosition,
+  headText,
   leftEpochs,
   readList,
   removeList,
@@ -52,7 +54,9 @@ export function applySnapshot(body: string): Outcome {
   if (!isConfirmed(snapshot, removed)) return "held";
 
   let slice = 0;
-  let changed = false;
+  let renamed = false;
+  let changed = current === undefined || current.epoch !== snapshot.epoch || current.revision !== snapshot.revision;
+  const headBefore = headText();
   const names = new LuaSet<string>();
   for (const name of serviceNames()) names.add(name);
   for (const [service, list] of pairs(snapshot.services)) {
@@ -61,26 +65,33 @@ export function applySnapshot(body: string): Outcome {
       const [stored, storeError] = storeList(service, list);
       if (!stored) return refuse("no-memory", `no room for the list of ${service} (${storeError}): enlarge routectl_routes`);
       forgetGone(service, before, list.instances);
-      names.add(service);
       changed = true;
     }
+    if (!names.has(service)) renamed = true;
+    names.add(service);
     slice++;
-    if (slice % SERVICES_PER_SLICE === 0) ngx.sleep(0);
+    if (slice % SERVICES_PER_SLICE === 0) {
+      ngx.sleep(0);
+      // Another worker may lead by now, and be further on.
+      if (!leadsStill() || headText() !== headBefore) return "current";
+    }
   }
   for (const service of removed) {
     const [before] = readList(service);
     removeList(service);
     forgetGone(service, before, []);
+    forgetService(service);
     names.delete(service);
-    changed = true;
+    renamed = true;
   }
-  if (changed) {
+  if (renamed) {
     const [stored, storeError] = setServiceNames(sorted(names));
     if (!stored) return refuse("no-memory", `no room for the names of the services (${storeError})`);
   }
+  lastRefusal = "";
+  if (!changed && !renamed) return "current";
   setPosition(snapshot);
   markLastGoodChanged();
-  lastRefusal = "";
   return "applied";
 }
 

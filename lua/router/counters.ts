@@ -57,6 +57,12 @@ export function forgetPeer(service: string, id: string): void {
   for (const code of knownWords("codes")) counters.delete(`responses ${service} ${id} ${code}`);
 }
 
+/** Lets go of the counters of a service that is gone. */
+export function forgetService(service: string): void {
+  for (let bucket = 0; bucket <= BUCKETS.length; bucket++) counters.delete(`bucket ${service} ${bucket}`);
+  counters.delete(`seconds ${service}`);
+}
+
 const seenCodes = new LuaSet<number>();
 
 function rememberCode(code: number): void {

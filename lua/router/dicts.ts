@@ -1,9 +1,9 @@
 /**
  * The shared memory of the workers. Routes have a dict of their own, so that nothing else can crowd a list out.
  *
- * routes:   `head` (`EPOCH REVISION`) · `names` (services, one a line) · `version:SERVICE` (a number that grows with
+ * routes:   `head` (`EPOCH REVISION`) · `names` (a number) and `names:NUMBER` (services, one a line) · `version:SERVICE` (a number that grows with
  *           every change) · `list:SERVICE:VERSION` (the list as JSON, after its checksum)
- * state:    `leader` · `freshAtMs` · `ipconfig` (index of the URL in use) · `ack:WORKER` · `left` (epochs left)
+ * state:    `leader` · `freshAtMs` · `ipconfig` (index of the URL in use) · `ack:WORKER` · `left` (epochs that were left)
  * counters: what the metrics are made of
  */
 function dict(name: string): SharedDict {

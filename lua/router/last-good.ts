@@ -4,13 +4,22 @@ import { state } from "./dicts.ts";
 import { nowMs } from "./freshness.ts";
 import { decodeJson } from "./json.ts";
 import { escapeReason, notice, warn } from "./log-line.ts";
-import { currentPosition, listText, serviceNames, setPosition, setServiceNames, storeListText } from "./routes.ts";
+import {
+  currentPosition,
+  leftEpochsText,
+  listText,
+  serviceNames,
+  setLeftEpochs,
+  setPosition,
+  setServiceNames,
+  storeListText,
+} from "./routes.ts";
 import { settings } from "./settings.ts";
 
 /**
  * The last good list on disk, so that nginx serves when it starts with everything else dead.
  *
- *     routectl-last-good 1 EPOCH REVISION FRESH-AT-MS SERVICES CHECKSUM
+ *     routectl-last-good 1 EPOCH REVISION LEFT-EPOCHS FRESH-AT-MS SERVICES CHECKSUM
  *     SERVICE CHECKSUM JSON            (one line a service)
  *
  * Checksums are CRC-32: of a service's JSON in its line, of everything else in the first line. It is written aside and
@@ -71,7 +80,8 @@ function writeFile(position: string): string | undefined {
     }
   }
   const freshAt = string.format("%.0f", (state.get("freshAtMs") as number | undefined) ?? 0);
-  const head = `${FORMAT} ${position} ${freshAt} ${lines.length}`;
+  const left = leftEpochsText();
+  const head = `${FORMAT} ${position} ${left === "" ? "-" : left} ${freshAt} ${lines.length}`;
   const checksum = headChecksum(head, checksums);
 
   const aside = `${settings.lastGoodFile}.new`;
@@ -108,9 +118,9 @@ export function readLastGood(): void {
 }
 
 function loadText(text: string): string | undefined {
-  const [head, epoch, revision, freshAt, count, checksum] = string.match(
+  const [head, epoch, revision, left, freshAt, count, checksum] = string.match(
     text,
-    `^(${string.gsub(FORMAT, "%-", "%%-")[0]} (%S+) (%d+) (%d+) (%d+)) (%x+)\n`,
+    `^(${string.gsub(FORMAT, "%-", "%%-")[0]} (%S+) (%d+) (%S+) (%d+) (%d+)) (%x+)\n`,
   );
   if (head === undefined || !isName(epoch)) return "its first line is not one of ours";
   const names: string[] = [];
@@ -135,6 +145,7 @@ function loadText(text: string): string | undefined {
     if (!stored) return escapeReason(error);
   }
   setServiceNames(names);
+  if (left !== "-") setLeftEpochs(left!);
   setPosition({ epoch, revision: tonumber(revision)! });
   state.set("freshAtMs", Math.min(tonumber(freshAt)!, nowMs()));
   return undefined;

@@ -22,6 +22,11 @@ export function claimLead(): boolean {
   return added;
 }
 
+/** Whether nobody else has taken the lead in the meantime; to be asked after waiting for something. */
+export function leadsStill(): boolean {
+  return leading && !ngx.worker.exiting() && state.get("leader") === ngx.worker.pid();
+}
+
 /** Gives the lead up, so that a worker that stays need not wait for the lease to end. */
 export function yieldLead(): void {
   if (leading && state.get("leader") === ngx.worker.pid()) state.delete("leader");

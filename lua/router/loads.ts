@@ -5,6 +5,9 @@ export interface PeerLoad {
   readonly service: string;
   readonly id: string;
   inFlight: number;
+  /** Peak EWMA; 0 until the first answer. */
+  latencyMs: number;
+  measuredAtMs: number;
   /** Since the last flush into the shared counters. */
   selections: number;
   /** Attempts that ended, by status code, since the last flush. */
@@ -43,7 +46,7 @@ export function peerLoad(service: string, id: string): PeerLoad {
   const { peers } = serviceLoad(service);
   const known = peers.get(id);
   if (known !== undefined) return known;
-  const created: PeerLoad = { service, id, inFlight: 0, selections: 0, responses: new LuaMap() };
+  const created: PeerLoad = { service, id, inFlight: 0, latencyMs: 0, measuredAtMs: 0, selections: 0, responses: new LuaMap() };
   peers.set(id, created);
   return created;
 }

@@ -24,6 +24,8 @@ const TYPES = {
   snapshot_rejected_total: "counter",
 } as const;
 
+const SERVICES_PER_SLICE = 4;
+
 /** Lines by metric: the exposition format wants all series of one metric together. */
 type Page = LuaMap<keyof typeof TYPES, string[]>;
 
@@ -38,9 +40,13 @@ export function writeMetrics(): void {
     add(page, "snapshot_rejected_total", `{reason="${reason}"}`, counted(`rejected ${reason}`));
   }
   const codes = knownWords("codes");
+  let done = 0;
   for (const service of serviceNames()) {
     const [list] = readList(service);
     if (list !== undefined) addService(page, service, list, codes);
+    // Requests come first: a large page must not hold up the worker.
+    done++;
+    if (done % SERVICES_PER_SLICE === 0) ngx.sleep(0);
   }
   ngx.header["Content-Type"] = "text/plain; version=0.0.4";
   for (const [metric, lines] of page) {

@@ -2,7 +2,7 @@ import { applySnapshot, type Outcome } from "./apply.ts";
 import { state } from "./dicts.ts";
 import { markFresh } from "./freshness.ts";
 import { httpRequest } from "./http-client.ts";
-import { isLeader } from "./leader.ts";
+import { isLeader, leadsStill } from "./leader.ts";
 import { escapeReason, notice, warn } from "./log-line.ts";
 import { currentPosition } from "./routes.ts";
 import { settings } from "./settings.ts";
@@ -61,6 +61,8 @@ function pollOnce(this: void): number {
     undefined,
     DEADLINE_MS,
   );
+  // While the answer was on its way another worker may have taken over: its answers are the newer ones.
+  if (!leadsStill()) return 0;
   if (response === undefined) return failed(target.url, error ?? "no answer");
   let outcome: Outcome = "current";
   if (response.status === 200) outcome = applySnapshot(response.body);

@@ -34,9 +34,17 @@ export function setPosition(position: Position): void {
 /** The last epochs that were left, so that a replica that lags can't lead back. */
 export function leftEpochs(): string[] {
   const epochs: string[] = [];
-  const text = (state.get(LEFT) as string | undefined) ?? "";
-  for (const [epoch] of string.gmatch(text, "%S+")) epochs[epochs.length] = epoch!;
+  for (const [epoch] of string.gmatch(leftEpochsText(), "[^,]+")) epochs[epochs.length] = epoch!;
   return epochs;
+}
+
+/** The same, separated by commas. */
+export function leftEpochsText(): string {
+  return (state.get(LEFT) as string | undefined) ?? "";
+}
+
+export function setLeftEpochs(text: string): void {
+  state.set(LEFT, text);
 }
 
 function leaveEpoch(epoch: string): void {
@@ -45,19 +53,27 @@ function leaveEpoch(epoch: string): void {
   for (const other of epochs) {
     if (other !== epoch && kept.length < 8) kept[kept.length] = other;
   }
-  state.set(LEFT, table.concat(kept, " "));
+  setLeftEpochs(table.concat(kept, ","));
 }
 
 /** The names of all services. */
 export function serviceNames(): string[] {
   const names: string[] = [];
-  const text = (routes.get(NAMES) as string | undefined) ?? "";
+  const version = routes.get(NAMES) as number | undefined;
+  const text = version === undefined ? "" : ((routes.get(`${NAMES}:${version}`) as string | undefined) ?? "");
   for (const [name] of string.gmatch(text, "[^\n]+")) names[names.length] = name!;
   return names;
 }
 
+/** A failed safe_set deletes what was there, so the names too are written under a new key and then switched to. */
 export function setServiceNames(names: readonly string[]): LuaMultiReturn<[boolean, string?]> {
-  return routes.safe_set(NAMES, table.concat(names as string[], "\n"));
+  const before = routes.get(NAMES) as number | undefined;
+  const version = (before ?? 0) + 1;
+  const [stored, error] = routes.safe_set(`${NAMES}:${version}`, table.concat(names as string[], "\n"));
+  if (!stored) return $multi(false, error);
+  routes.set(NAMES, version);
+  if (before !== undefined) routes.delete(`${NAMES}:${before}`);
+  return $multi(true);
 }
 
 /** The version of a service's list in this router; undefined when there is no such service. */

@@ -38,7 +38,7 @@ export const settings: RouterSettings = {
   halfLifeMs: 60_000,
 };
 
-/** Checks and takes the settings. Throws with the reason, so that `nginx -t` and a start fail with it. */
+/** Checks and takes the settings. Throws with the reason, so that nginx does not start with wrong ones. */
 export function applySettings(given: Settings): void {
   settings.urls = parseUrls(given.ipconfig);
   if (typeof given.lastGoodFile !== "string" || given.lastGoodFile === "") {

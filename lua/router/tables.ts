@@ -46,6 +46,21 @@ export function refreshTables(): void {
   for (const [service] of tables) currentTable(service);
 }
 
+/** A peer that is new to this worker starts from the others' median, not from zero, which would look best. */
+function startFromMedian(loads: readonly PeerLoad[]): void {
+  const known: number[] = [];
+  for (const { latencyMs } of loads) if (latencyMs > 0) known[known.length] = latencyMs;
+  if (known.length === 0 || known.length === loads.length) return;
+  table.sort(known);
+  const median = known[Math.floor(known.length / 2)]!;
+  for (const load of loads) {
+    if (load.latencyMs === 0) {
+      load.latencyMs = median;
+      load.measuredAtMs = nowMs();
+    }
+  }
+}
+
 function buildTable(service: string): RouteTable | undefined {
   const [list, version] = readList(service);
   if (list === undefined || version === undefined) {
@@ -63,6 +78,7 @@ function buildTable(service: string): RouteTable | undefined {
     ports[i] = peer.port;
     loads[i] = peerLoad(service, peer.id);
   }
+  startFromMedian(loads);
   const built: RouteTable = {
     service,
     version,

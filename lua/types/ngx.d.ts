@@ -7,8 +7,9 @@ interface Ngx {
   readonly NOTICE: number;
   readonly INFO: number;
   readonly shared: Record<string, SharedDict | undefined>;
-  readonly var: Record<string, string | undefined>;
+  var: Record<string, string | undefined>;
   readonly ctx: object;
+  readonly is_subrequest: boolean;
   readonly header: Record<string, string | undefined>;
   readonly timer: NgxTimer;
   readonly worker: NgxWorker;

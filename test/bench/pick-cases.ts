@@ -37,7 +37,7 @@ export function measurePicks(runtime: Runtime, report: (this: void, figure: Pick
 function measure(runtime: Runtime, algorithm: Algorithm, size: number, hashes: readonly number[]): PickFigure {
   const list = listOf(algorithm, size);
   const loads: Load[] = [];
-  for (let i = 0; i < size; i++) loads[i] = { inFlight: 0 };
+  for (let i = 0; i < size; i++) loads[i] = { inFlight: i % 3, latencyMs: 5 + ((i * 7) % 20), measuredAtMs: 0 };
   const situation = { mode: "normal" as const, nowMs: 0, listAgeMs: 0 };
   const before = runtime.heapBytes(true);
   const buildStart = runtime.nowSeconds();
@@ -45,7 +45,7 @@ function measure(runtime: Runtime, algorithm: Algorithm, size: number, hashes: r
   const buildMilliseconds = (runtime.nowSeconds() - buildStart) * 1000;
   const after = runtime.heapBytes(true);
 
-  const request = { keyHash: 0, random: 0, tried: [] as number[], triedCount: 0, loads, totalInFlight: 0 };
+  const request = { keyHash: 0, random: 0, tried: [] as number[], triedCount: 0, loads, totalInFlight: size, nowMs: 100 };
   let checksum = 0;
   const pickMany = (count: number): void => {
     for (let i = 0; i < count; i++) {

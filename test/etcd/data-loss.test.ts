@@ -14,6 +14,7 @@ beforeEach(async () => {
   writes = writesTo(etcd.url);
   await writes.register("demo", { id: "demo-1" });
   await writes.register("demo", { id: "demo-2" });
+  await writes.register("orders", { id: "orders-1" });
   replicas = [await startTestReplica(etcd.url), await startTestReplica(etcd.url)];
   await everyReplica("the list", async (replica) => (await replica.service("demo"))?.instances.length === 2);
 });
@@ -68,6 +69,8 @@ it("a wiped etcd empties no list; once services are registered again a new epoch
     ),
   );
   await expectNewEpoch({ epoch: before.epoch, revision: before.revision + 10 }, ["demo-7"]);
+  // The others are not registered again yet.
+  for (const replica of replicas) expect((await replica.service("orders"))?.instances).toHaveLength(1);
 });
 
 it("after an older backup was restored, a new epoch begins with what the backup holds", async () => {
@@ -98,8 +101,19 @@ it("restored while no ipconfig was there: a router that has seen more brings abo
   await etcd.restoreFrom(backup);
   replicas = [await startTestReplica(etcd.url)];
   await everyReplica("the list", async (replica) => (await idsOf(replica))?.length === 2);
-  expect((await replicas[0]!.poll({ ...seen, waitMs: 10_000 })).status).toBe(200);
+  await replicas[0]!.report("edge-1", seen);
+  expect((await replicas[0]!.poll({ ...seen, router: "edge-1", waitMs: 10_000 })).status).toBe(200);
   await expectNewEpoch(seen, ["demo-1", "demo-2"]);
+});
+
+it("a router that refuses an epoch, because it has left it, brings about a new one", async () => {
+  const before = (await replicas[0]!.poll()).snapshot!;
+  await replicas[0]!.report("edge-1", before, { leftEpochs: ["another-one"] });
+  expect(await replicas[0]!.poll({ epoch: before.epoch, revision: before.revision, waitMs: 300 })).toMatchObject({
+    status: 304,
+  });
+  await replicas[0]!.report("edge-1", before, { leftEpochs: [before.epoch] });
+  await expectNewEpoch(before, ["demo-1", "demo-2"]);
 });
 
 it("all keys deleted by hand empty no list either", async () => {

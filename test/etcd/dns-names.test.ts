@@ -43,6 +43,23 @@ it("a name that can't be resolved is left out, and warned about", async () => {
   expect(Object.keys(await addresses(replica)).sort()).toEqual(["by-ip", "by-name"]);
 });
 
+it.each([
+  '{"address":"elsewhere.example"}',
+  '{"address":7}',
+  "{",
+])("%s in place of its address is ignored", async (value) => {
+  const [replica] = replicas as [TestReplica];
+  const before = await addresses(replica);
+  const count = () => replica.metric("routectl_invalid_values_total");
+  const countBefore = (await count())!;
+  await etcd.raw.put("/routectl/v1/resolved/localhost", value);
+  await waitFor("the value to be counted", async () => (await count()) === countBefore + 1);
+  await writes.setWeight("demo", "by-name", 5);
+  await waitFor("a change", async () => (await replica.service("demo"))?.mode === "manual");
+  expect(await addresses(replica)).toEqual(before);
+  await writes.clearWeights("demo");
+});
+
 it("an instance that moves to a name, and away from it, is followed", async () => {
   const [replica] = replicas as [TestReplica];
   const addressIs = (address: RegExp) =>

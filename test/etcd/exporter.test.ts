@@ -1,9 +1,9 @@
 import pino from "pino";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Exporter, startExporter } from "../../cli/exporter/exporter.ts";
+import { serveStatus } from "../../cli/status/index.ts";
 import { openStore, type Store } from "../../cli/store/etcd.ts";
 import { registerInstance } from "../../cli/store/registration.ts";
-import { serveStatus } from "../../cli/status/index.ts";
 import { startEtcd, type TestEtcd } from "../support/etcd.ts";
 import { startTestReplica, type TestReplica } from "../support/replica.ts";
 import { startReportingService, startScriptedReports } from "../support/reporting-service.ts";
@@ -13,7 +13,14 @@ const INTERVAL_MS = 200;
 const WRITE = { by: "test", reason: "", dryRun: false };
 
 interface Scores {
-  instances: { id: string; state: string; reason?: string; score: number; raw: number; means: Record<string, number> }[];
+  instances: {
+    id: string;
+    state: string;
+    reason?: string;
+    score: number;
+    raw: number;
+    means: Record<string, number>;
+  }[];
 }
 
 let etcd: TestEtcd;
@@ -83,7 +90,10 @@ describe("instances that speak the field's standards", () => {
     await waitFor("the scores to differ", async () => ((await scoreOf("busy"))?.score ?? 1) < 0.4, 20_000);
     expect((await scoreOf("idle"))!.score).toBeGreaterThan(0.9);
     expect(await scoreOf("unscored")).toMatchObject({ state: "unscored", score: 1 });
-    await waitFor("the busy one to be last", async () => (await replica.service(service))!.instances.at(-1)!.id === "busy");
+    await waitFor(
+      "the busy one to be last",
+      async () => (await replica.service(service))!.instances.at(-1)!.id === "busy",
+    );
 
     busy.health.setStatus("", "NOT_SERVING");
     await waitFor("it to be down by its own word", async () => (await scoreOf("busy"))?.state === "down");
@@ -108,7 +118,9 @@ describe("instances that speak the field's standards", () => {
     cleanUps.push(() => clearInterval(requests));
     await waitFor("its figures", async () => {
       const means = (await scoreOf("one"))?.means;
-      return means !== undefined && means.latencyMs! >= 15 && means.errorsPerSecond! > 5 && means.requestsPerSecond! > 5;
+      return (
+        means !== undefined && means.latencyMs! >= 15 && means.errorsPerSecond! > 5 && means.requestsPerSecond! > 5
+      );
     });
     expect((await scoreOf("one"))!.means.memory).toBeGreaterThan(0);
   });
@@ -152,7 +164,9 @@ describe("an instance that reports nonsense", () => {
     await register("odd", scripted.port);
     const { metrics } = await exporter(`odd-${count}`);
     await waitFor("it to be scored", async () => (await scoreOf("odd"))?.state === "up");
-    await waitFor("some reports", async () => /bad_figures_total\{[^}]*\} ([5-9]|\d\d)/.test(await metrics.registry.metrics()));
+    await waitFor("some reports", async () =>
+      /bad_figures_total\{[^}]*\} ([5-9]|\d\d)/.test(await metrics.registry.metrics()),
+    );
     expect(warnings.filter((text) => text.includes(`odd reports ${figure}`))).toHaveLength(1);
     const { score } = (await scoreOf("odd"))!;
     expect(score).toBeGreaterThanOrEqual(0.05);
@@ -183,7 +197,9 @@ describe("an instance that reports nonsense", () => {
     await register("flood", flood.port);
     await register("other", other.port);
     const { metrics } = await exporter("five");
-    await waitFor("the flood to be counted", async () => /report_floods_total [1-9]/.test(await metrics.registry.metrics()));
+    await waitFor("the flood to be counted", async () =>
+      /report_floods_total [1-9]/.test(await metrics.registry.metrics()),
+    );
     await waitFor("both to be scored", async () => {
       const [a, b] = [await scoreOf("flood"), await scoreOf("other")];
       return a?.state === "up" && b?.state === "up";
@@ -206,24 +222,38 @@ describe("exporters", () => {
     await exporter("right");
     const owners = async (): Promise<string[][]> => {
       const { items } = await store.list(store.keys.statuses());
-      return services.map((name) => items.map(({ key }) => store.keys.parse(key)).flatMap((parsed) =>
-        parsed?.kind === "status" && parsed.service === name ? [parsed.id] : [],
-      ));
+      return services.map((name) =>
+        items
+          .map(({ key }) => store.keys.parse(key))
+          .flatMap((parsed) => (parsed?.kind === "status" && parsed.service === name ? [parsed.id] : [])),
+      );
     };
-    await waitFor("both to have some, and each service one", async () => {
-      const found = await owners();
-      return found.every((ids) => ids.length === 1) && new Set(found.flat()).size === 2;
-    }, 20_000);
+    await waitFor(
+      "both to have some, and each service one",
+      async () => {
+        const found = await owners();
+        return found.every((ids) => ids.length === 1) && new Set(found.flat()).size === 2;
+      },
+      20_000,
+    );
     await first.kill();
     await waitFor("the other to have all", async () => (await owners()).every((ids) => ids.join() === "right"), 20_000);
   });
 
   test("a status of an instance that is not registered is told once, and changes nothing", async () => {
     await register("real");
-    const value = JSON.stringify({ at: Date.now() + 3_600_000, intervalMs: 1000, samples: { ghost: { state: "down" }, real: { state: "up", cpu: 1e999 } } });
+    const value = JSON.stringify({
+      at: Date.now() + 3_600_000,
+      intervalMs: 1000,
+      samples: { ghost: { state: "down" }, real: { state: "up", cpu: 1e999 } },
+    });
     await etcd.raw.put(store.keys.status(service, "forged"), value);
-    await waitFor("the warning", () => replica.warnings.some((text) => text.includes("reports ghost, which is no instance")));
-    expect(replica.warnings.some((text) => /clock of exporter forged differs from ours by 3[56]\d\d s/.test(text))).toBe(true);
+    await waitFor("the warning", () =>
+      replica.warnings.some((text) => text.includes("reports ghost, which is no instance")),
+    );
+    expect(
+      replica.warnings.some((text) => /clock of exporter forged differs from ours by 3[56]\d\d s/.test(text)),
+    ).toBe(true);
     expect((await replica.service(service))!.instances.map(({ id }) => id)).toEqual(["real"]);
     await etcd.raw.put(store.keys.status(service, "forged"), "garbage");
     await waitFor("the warning", () => replica.warnings.some((text) => text.includes("is not a status")));

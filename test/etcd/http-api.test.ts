@@ -177,14 +177,13 @@ describe("metrics", () => {
   it("say how long a change took to a router that reports it", async () => {
     const count = () => replica.metric("routectl_propagation_duration_seconds_count");
     const before = (await count())!;
-    const report = (revision: number) =>
-      JSON.stringify({ workerCount: 1, ipconfig: "", workers: [{ worker: 0, pid: 1, epoch: "e", revision }] });
-    await replica.get("/v1/routers/slow/ack", { method: "POST", body: report(1) });
+    const { epoch } = (await replica.service("demo"))!;
+    await replica.report("slow", { epoch, revision: 1 });
     const revision = await writes.setWeight("demo", "demo-1", 5);
     await waitFor("the change", async () => (await replica.service("demo"))!.revision >= revision);
-    await replica.get("/v1/routers/slow/ack", { method: "POST", body: report(revision) });
+    await replica.report("slow", { epoch, revision });
     expect(await count()).toBe(before + 1);
-    await replica.get("/v1/routers/slow/ack", { method: "POST", body: report(revision) });
+    await replica.report("slow", { epoch, revision });
     expect(await count()).toBe(before + 1);
   });
 });

@@ -62,7 +62,10 @@ async function expectChangesToFlow(epoch: string): Promise<void> {
 
 it("etcd is killed, and started again", async () => {
   const before = (await replica.service("demo"))!;
+  const { epoch, revision } = before;
+  const held = replica.poll({ epoch, revision, waitMs: 3000 });
   await etcd.kill();
+  expect(await held).toMatchObject({ status: 304, etcd: "disconnected" });
   await expectListStays(before);
   await etcd.start();
   await expectChangesToFlow(before.epoch);

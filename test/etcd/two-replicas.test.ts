@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startEtcd, type TestEtcd } from "../support/etcd.ts";
 import { startTestReplica, type TestReplica } from "../support/replica.ts";
@@ -78,5 +79,25 @@ it("a router that moves from one to the other misses nothing", async () => {
     expect(snapshot!.full).toBe(weight === 1);
     expect(weightsNow()).toEqual([weight]);
     at = { epoch: snapshot!.epoch, revision: snapshot!.revision };
+  }
+});
+
+it("a router that comes while new scores wait for their turn misses none of them", async () => {
+  const [replica] = replicas;
+  for (let round = 0; round < 4; round++) {
+    const { snapshot } = await replica.poll();
+    let [at, known] = [snapshot!, snapshot!.services.demo];
+    const samples = { "demo-1": { state: round % 2 === 0 ? "down" : "up" }, "i-2": { state: "up" } };
+    const status = JSON.stringify({ at: Date.now(), intervalMs: 50, samples });
+    await etcd.raw.put("/routectl/v1/status/demo/exporter-1", status);
+    // In the midst of the quarter of a second for which scores are collected.
+    await delay(50);
+    for (let polls = 0; polls < 5; polls++) {
+      const { epoch, revision } = at;
+      const next = await replica.poll({ epoch, revision, router: `edge-${round}`, waitMs: 300 });
+      at = next.snapshot ?? at;
+      known = next.snapshot?.services.demo ?? known;
+    }
+    expect(known?.instances).toEqual((await replica.service("demo"))?.instances);
   }
 });

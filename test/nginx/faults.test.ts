@@ -30,7 +30,8 @@ afterEach(async () => {
   await traffic.stop();
   for (const child of extra.splice(0)) {
     if (child.exitCode === null && child.signalCode === null) {
-      child.kill("SIGKILL");
+      // Not SIGKILL: nginx's workers would stay.
+      child.kill("SIGTERM");
       await once(child, "exit");
     }
   }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestStack, type TestStack } from "../support/stack.ts";
+import { startTestStack, type TestStack, withoutScores } from "../support/stack.ts";
 import { sendRequests } from "../support/traffic.ts";
 
 const USERS = 1000;
@@ -14,6 +14,7 @@ interface Explanation {
 let stack: TestStack;
 beforeAll(async () => {
   stack = await startTestStack();
+  await withoutScores(stack);
   const set = await stack.run(
     ...["policy", "set", "demo", "--algorithm", "consistent-hash", "--hash-on", "header:x-user-id", "--wait"],
   );

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestStack, type TestStack } from "../support/stack.ts";
+import { startTestStack, type TestStack, withoutScores } from "../support/stack.ts";
 import { sendRequests } from "../support/traffic.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -13,6 +13,7 @@ interface Peers {
 let stack: TestStack;
 beforeAll(async () => {
   stack = await startTestStack();
+  await withoutScores(stack);
 });
 afterAll(() => stack.close());
 

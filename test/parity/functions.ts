@@ -3,6 +3,7 @@ import { buildAliasTable, drawAlias } from "../../lua/core/alias-table.ts";
 import { explain } from "../../lua/core/explain.ts";
 import { hashText, hashTextAgain, mix32 } from "../../lua/core/hash.ts";
 import { buildHashRing, pickFromRing, ringOrder } from "../../lua/core/hash-ring.ts";
+import { fadedLatency, nextLatency } from "../../lua/core/latency.ts";
 import { isMetadataKey, isName } from "../../lua/core/names.ts";
 import { isIntegerWithin, roundHalfUp } from "../../lua/core/numbers.ts";
 import { pickPeer } from "../../lua/core/pick.ts";
@@ -39,6 +40,9 @@ export interface RequestCase {
   readonly tried?: readonly number[];
   readonly inFlight?: readonly number[];
   readonly totalInFlight?: number;
+  /** By peer index, as measured `idleMs` ago. */
+  readonly latencyMs?: readonly number[];
+  readonly idleMs?: number;
 }
 
 /**
@@ -51,7 +55,8 @@ export function functionsOfCore(bytes: (text: string) => string) {
     const loads: Load[] = [];
     let totalInFlight = 0;
     for (const inFlight of given.inFlight ?? []) {
-      loads[loads.length] = { inFlight };
+      const latencyMs = (given.latencyMs ?? [])[loads.length] ?? 0;
+      loads[loads.length] = { inFlight, latencyMs, measuredAtMs: 0 };
       totalInFlight += inFlight;
     }
     const tried = given.tried ?? [];
@@ -62,10 +67,13 @@ export function functionsOfCore(bytes: (text: string) => string) {
       triedCount: tried.length,
       loads,
       totalInFlight: given.totalInFlight ?? totalInFlight,
+      nowMs: given.idleMs ?? 0,
     };
   };
 
   return {
+    fadedLatency,
+    nextLatency,
     isIpv4,
     isIpv6,
     isIpLiteral,

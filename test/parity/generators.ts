@@ -94,6 +94,8 @@ const request = fc.record({
   random,
   tried: fc.uniqueArray(evenly(7), { maxLength: 5 }),
   inFlight: fc.array(fc.oneof(fc.nat(300), fc.constant(0)), { maxLength: 8 }),
+  latencyMs: fc.array(fc.double({ min: 0, max: 2000, noNaN: true }), { maxLength: 8 }),
+  idleMs: fc.nat(60_000),
 });
 const requests = fc.array(request, { minLength: 1, maxLength: 12 });
 const snapshot = fc.record({
@@ -143,6 +145,8 @@ const each = (...values: fc.Arbitrary<unknown>[]): fc.Arbitrary<unknown[]> => fc
 
 /** Arguments for every function: bad ones where it takes values from outside, else any that its contract allows. */
 export const GENERATORS: Readonly<Record<FunctionName, fc.Arbitrary<readonly unknown[]>>> = {
+  fadedLatency: fc.tuple(fc.double({ min: 0, max: 1e5, noNaN: true }), fc.nat(1e6), fc.nat(2e6)),
+  nextLatency: fc.tuple(fc.double({ min: 0, max: 1e5, noNaN: true }), fc.nat(1e6), fc.double({ min: 0, max: 1e5, noNaN: true }), fc.nat(2e6)),
   isIpv4: each(fc.oneof(fc.ipV4(), fc.ipV4Extended(), text)),
   isIpv6: each(
     fc.oneof(

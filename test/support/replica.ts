@@ -12,6 +12,8 @@ export interface TestReplica {
   json(path: string): Promise<any>;
   /** What a router that polls gets. */
   poll(query?: PollQuery): Promise<{ status: number; etcd: string | null; snapshot: Snapshot | undefined }>;
+  /** Reports as a router with one worker. @returns the status of the answer */
+  report(router: string, position: { epoch: string; revision: number }, more?: object): Promise<number>;
   /** The list of a service; undefined where there is none. */
   service(name: string): Promise<ListedService | undefined>;
   /** The value of a sample of /metrics, named with its labels; undefined where there is none. */
@@ -25,6 +27,8 @@ export interface PollQuery {
   readonly epoch?: string;
   readonly revision?: number | string;
   readonly waitMs?: number | string;
+  /** The router's name. */
+  readonly router?: string;
 }
 
 export type ListedService = ServiceList & {
@@ -71,6 +75,11 @@ export async function startTestReplica(
         etcd: response.headers.get("x-routectl-etcd"),
         snapshot: response.status === 200 ? (JSON.parse(text) as Snapshot) : undefined,
       };
+    },
+    report: async (router, position, more = {}) => {
+      const workers = [{ worker: 0, pid: 1, epoch: position.epoch, revision: position.revision }];
+      const body = JSON.stringify({ workerCount: 1, ipconfig: replica.url, workers, ...more });
+      return (await get(`/v1/routers/${router}/ack`, { method: "POST", body })).status;
     },
     service: async (name) => {
       const response = await get(`/v1/services/${name}`);

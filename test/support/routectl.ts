@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-const MAIN = fileURLToPath(new URL("../../dist/node/cli/main.js", import.meta.url));
+export const MAIN = fileURLToPath(new URL("../../dist/node/cli/main.js", import.meta.url));
 const TIMEOUT_MS = 20_000;
 
 /** What a run of the built program has left: all that a user sees of it. */

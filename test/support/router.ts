@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findNginx } from "../../cli/stack/binaries.ts";
@@ -26,6 +26,8 @@ export interface RouterSettings {
   readonly workers?: number;
   /** Further settings of the router's init, in Lua. */
   readonly init?: string;
+  /** Further locations of the server, in nginx's words. */
+  readonly locations?: string;
 }
 
 export async function startRouter(settings: RouterSettings): Promise<TestRouter> {
@@ -40,6 +42,11 @@ export async function startRouter(settings: RouterSettings): Promise<TestRouter>
     workers: settings.workers ?? 2,
     ...(settings.init === undefined ? {} : { init: settings.init }),
   });
+  if (settings.locations !== undefined) {
+    const text = await readFile(configuration, "utf8");
+    const listen = `listen 127.0.0.1:${port};`;
+    await writeFile(configuration, text.replace(listen, () => `${listen}\n${settings.locations}`));
+  }
   const child = spawn(nginx.path, ["-p", directory, "-c", configuration, "-g", "daemon off;"], {
     stdio: ["ignore", "ignore", "pipe"],
   });

@@ -120,6 +120,16 @@ function collect(child: ChildProcess, started: number): Promise<Run> {
   });
 }
 
+/** Ends the exporter, and waits until the scores are neutral, for tests that count on base weights. */
+export async function withoutScores(stack: TestStack): Promise<void> {
+  process.kill(stack.pidOf("exporter"), "SIGTERM");
+  await waitFor("neutral scores", async () => {
+    const scores = (await (await fetch(`${stack.ipconfig}/v1/services/demo/scores`)).json()) as { instances: unknown[] };
+    const { peers } = (await (await fetch(`${stack.admin}/v1/services/demo`)).json()) as { peers: { weight: number }[] };
+    return scores.instances.length === 0 && peers.every(({ weight }) => weight === 100);
+  });
+}
+
 /** The processes that were started for a state directory and are still there. */
 export async function processesOf(stateDirectory: string): Promise<string[]> {
   const { readdir } = await import("node:fs/promises");

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { createRouterRegister, ROUTER_EXPIRY_MS } from "../../../cli/ipconfig/routers.ts";
 
-const report = { workerCount: 1, ipconfig: "", workers: [] };
+const report = { workerCount: 1, ipconfig: "", leftEpochs: [], workers: [] };
 
 it("a router that is silent for some seconds is not live any more", () => {
   let now = 0;

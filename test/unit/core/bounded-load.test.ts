@@ -1,3 +1,4 @@
+import type { Load } from "../../../lua/core/pick-request.ts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { hashText } from "../../../lua/core/hash.ts";
@@ -7,6 +8,8 @@ import { anyWeights, ownerOf, planOf, randoms, request } from "./fixtures.ts";
 
 const FLOOR = 64;
 const BOUND = 1.25;
+
+const loadOf = (inFlight: number): Load => ({ inFlight, latencyMs: 0, measuredAtMs: 0 });
 
 /** Requests of a few keys that begin and end; calls `began` after each beginning. */
 function serve(plan: Plan, seed: number, steps: number, began: (peer: number, inFlight: readonly number[]) => void) {
@@ -19,7 +22,7 @@ function serve(plan: Plan, seed: number, steps: number, began: (peer: number, in
       inFlight[ended!]!--;
       continue;
     }
-    const loads = inFlight.map((count) => ({ inFlight: count }));
+    const loads = inFlight.map(loadOf);
     const keyHash = hashText(`user-${Math.floor(random() ** 4 * 20)}`);
     const peer = pickPeer(plan, request({ keyHash, loads, totalInFlight: running.length }));
     expect(peer).toBeGreaterThanOrEqual(0);
@@ -46,7 +49,7 @@ describe("bounded load", () => {
 
   it("keeps every key with its owner as long as nobody has as much as the floor in flight", () => {
     const plan = planOf("consistent-hash", [60, 30, 10]);
-    const loads = [{ inFlight: 63 }, { inFlight: 0 }, { inFlight: 63 }];
+    const loads = [63, 0, 63].map(loadOf);
     for (let i = 0; i < 500; i++) {
       const keyHash = hashText(`user-${i}`);
       expect(plan.ids[pickPeer(plan, request({ keyHash, loads, totalInFlight: 126 }))]).toBe(
@@ -59,7 +62,7 @@ describe("bounded load", () => {
     const plan = planOf("consistent-hash", [100, 100, 200]);
     const inFlight = [0, 0, 0];
     for (let total = 0; total < 4000; total++) {
-      const loads = inFlight.map((count) => ({ inFlight: count }));
+      const loads = inFlight.map(loadOf);
       inFlight[pickPeer(plan, request({ keyHash: hashText("everybody"), loads, totalInFlight: total }))]!++;
     }
     for (const [i, count] of inFlight.entries()) {
@@ -70,7 +73,7 @@ describe("bounded load", () => {
 
   it("lets the owner take the request when all are full", () => {
     const plan = planOf("consistent-hash", [1, 1]);
-    const loads = [{ inFlight: 900 }, { inFlight: 900 }];
+    const loads = [900, 900].map(loadOf);
     const picked = pickPeer(plan, request({ keyHash: hashText("user-1"), loads, totalInFlight: 10 }));
     expect(plan.ids[picked]).toBe(ownerOf(plan, "user-1"));
   });

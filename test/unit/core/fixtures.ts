@@ -43,7 +43,7 @@ export function planOf(algorithm: Algorithm, weights: readonly number[], start =
 
 export function request(fields: Partial<Omit<PickRequest, "triedCount">> = {}): PickRequest {
   const tried = fields.tried ?? [];
-  return { keyHash: 0, random: 0, loads: [], totalInFlight: 0, ...fields, tried, triedCount: tried.length };
+  return { keyHash: 0, random: 0, loads: [], totalInFlight: 0, nowMs: 0, ...fields, tried, triedCount: tried.length };
 }
 
 /** The id that takes a request; undefined when nobody does. */
