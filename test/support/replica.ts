@@ -45,7 +45,7 @@ const LEVEL_WARN = 40;
  */
 export async function startTestReplica(
   etcdUrl: string,
-  { relistMs = 60_000, wrap = (store: Store): Store => store } = {},
+  { relistMs = 60_000, port = 0, wrap = (store: Store): Store => store } = {},
 ): Promise<TestReplica> {
   const warnings: string[] = [];
   const logger = pino(
@@ -58,7 +58,7 @@ export async function startTestReplica(
     },
   );
   const store = openStore({ urls: etcdUrl });
-  const replica = await startReplica(wrap(store), { host: "127.0.0.1", port: 0, relistMs }, logger);
+  const replica = await startReplica(wrap(store), { host: "127.0.0.1", port, relistMs }, logger);
   const get = (path: string, options: RequestInit = {}): Promise<Response> =>
     fetch(`${replica.url}${path}`, { signal: AbortSignal.timeout(20_000), ...options });
 
