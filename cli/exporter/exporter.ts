@@ -37,6 +37,8 @@ export async function startExporter(store: Store, options: ExporterOptions, logg
   const warned = new Set<string>();
   const ownKey = store.keys.exporter(id);
   let registered: { lease: string; modRevision: number; stop(): Promise<void> } | undefined;
+  /** The status keys that we have put, and not deleted since. */
+  let told = new Set<string>();
   let writing = false;
   let stopped = false;
 
@@ -132,13 +134,19 @@ export async function startExporter(store: Store, options: ExporterOptions, logg
     const { lease, modRevision } = registered!;
     // Only an exporter that is still registered may write: another one has its services otherwise.
     const alive = [{ key: ownKey, modRevision }];
-    for (const operations of inRequests(statusPuts(lease))) {
+    const puts = statusPuts(lease);
+    // What another exporter looks after now must not be told twice: our lease would keep it for as long as we live.
+    const written = new Set(puts.map((operation) => ("put" in operation ? operation.put : "")));
+    const deletes = [...told].filter((key) => !written.has(key)).map((key): Operation => ({ delete: key }));
+    told = new Set([...told, ...written]);
+    for (const operations of inRequests([...puts, ...deletes])) {
       const { succeeded } = await store.commit(alive, operations);
       if (!succeeded) {
         registered = undefined;
         return;
       }
     }
+    told = written;
   };
 
   const statusPuts = (lease: string): Operation[] => {

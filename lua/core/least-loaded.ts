@@ -1,4 +1,4 @@
-import { drawAlias } from "./alias-table.ts";
+import { type AliasTable, drawAlias } from "./alias-table.ts";
 import { fadedLatency } from "./latency.ts";
 import { type Load, type PickRequest, wasTried } from "./pick-request.ts";
 import type { Plan } from "./plan.ts";
@@ -14,46 +14,57 @@ const TIE_BAND = 1.15;
 const LEAST_LATENCY_MS = 5;
 
 /**
- * The peer of the least cost: requests in flight in relation to the weight, for `adaptive` times latency.
+ * The peer that a draw by weight names, unless another's cost is clearly less. The cost is the requests in flight, this
+ * one included, in relation to the weight, for `adaptive` times latency.
+ *
+ * By cost alone an idle service would send everything to its heaviest peer; so a peer without anything in flight may keep
+ * what is drawn for it, as long as it is about as fast as the one of the least cost. Thus weights hold when little is
+ * under way, whatever the noise of the latencies, and under load requests in flight are kept in proportion to them.
  *
  * Looking at every peer costs little for few of them, and balances far better than two choices: a router worker knows
  * only its own requests, so that what it knows of two random peers says little.
  * @returns an index, -1 when every peer was tried
  */
 export function pickLeastLoaded(plan: Plan, request: PickRequest): number {
-  return plan.ids.length <= SCAN_LIMIT ? scanAll(plan, request) : bestOfDraws(plan, request);
+  return plan.ids.length <= SCAN_LIMIT ? bestOfAll(plan, request) : bestOfDraws(plan, request);
 }
 
-/**
- * Without anything in flight the cost does not depend on the weight, and the tie gives every peer its share; under load
- * requests in flight are kept in proportion to the weights.
- */
-function costOf(plan: Plan, peer: number, load: Load, nowMs: number): number {
-  const relativeLoad = 1 + (load.inFlight * plan.totalWeight) / (plan.weights[peer]! * plan.ids.length);
-  if (plan.algorithm === "least-request") return relativeLoad;
-  return relativeLoad * Math.max(LEAST_LATENCY_MS, fadedLatency(load.latencyMs, load.measuredAtMs, nowMs));
-}
-
-function scanAll(plan: Plan, request: PickRequest): number {
+function bestOfAll(plan: Plan, request: PickRequest): number {
   const { costs, weights } = plan;
+  const { loads, nowMs } = request;
+  const adaptive = plan.algorithm === "adaptive";
   const count = weights.length;
+  let floorMs = LEAST_LATENCY_MS;
+  if (adaptive) {
+    let fastestMs = 0;
+    for (let peer = 0; peer < count; peer++) fastestMs = faster(fastestMs, loads[peer]);
+    if (fastestMs > floorMs) floorMs = fastestMs;
+  }
   let least = -1;
+  let latencyOfLeast = 0;
   for (let peer = 0; peer < count; peer++) {
-    const load = request.loads[peer];
     let cost = -1;
     if (request.triedCount === 0 || !wasTried(peer, request)) {
-      cost = load === undefined ? 1 : costOf(plan, peer, load, request.nowMs);
-      if (least < 0 || cost < least) least = cost;
+      const load = loads[peer];
+      const latencyMs = adaptive ? latencyOf(load, floorMs, nowMs) : floorMs;
+      cost = costOf(latencyMs, load, weights[peer]!);
+      if (least < 0 || cost < least) {
+        least = cost;
+        latencyOfLeast = latencyMs;
+      }
     }
     costs[peer] = cost;
   }
+  const drawn = drawAlias(plan.aliasTable!, request.random);
+  if (keeps(costs[drawn]!, weights[drawn]!, loads[drawn], least, latencyOfLeast)) return drawn;
+
   const limit = least * TIE_BAND;
   let tied = 0;
   for (let peer = 0; peer < count; peer++) {
     const cost = costs[peer]!;
     if (cost >= 0 && cost <= limit) tied += weights[peer]!;
   }
-  let rest = request.random * tied;
+  let rest = nextRandom(request.random) * tied;
   let last = -1;
   for (let peer = 0; peer < count; peer++) {
     const cost = costs[peer]!;
@@ -66,28 +77,81 @@ function scanAll(plan: Plan, request: PickRequest): number {
   return last;
 }
 
+/** The same among a few peers. They are drawn again for every pass over them, which costs less than a list of them. */
 function bestOfDraws(plan: Plan, request: PickRequest): number {
-  let random = request.random;
-  let best = -1;
-  let least = 0;
+  const { costs, weights } = plan;
+  const { loads, nowMs, random } = request;
+  const table: AliasTable = plan.aliasTable!;
+  const adaptive = plan.algorithm === "adaptive";
+  let floorMs = LEAST_LATENCY_MS;
+  if (adaptive) {
+    let fastestMs = 0;
+    let at = random;
+    for (let draw = 0; draw < DRAWS; draw++) {
+      fastestMs = faster(fastestMs, loads[drawAlias(table, at)]);
+      at = nextRandom(at);
+    }
+    if (fastestMs > floorMs) floorMs = fastestMs;
+  }
+  let least = -1;
+  let latencyOfLeast = 0;
+  let at = random;
   for (let draw = 0; draw < DRAWS; draw++) {
-    const peer = drawAlias(plan.aliasTable!, random);
+    const peer = drawAlias(table, at);
+    let cost = -1;
     if (!wasTried(peer, request)) {
-      const load = request.loads[peer];
-      const cost = load === undefined ? 1 : costOf(plan, peer, load, request.nowMs);
-      // Draws are by weight: of equal ones the first stays.
-      if (best < 0 || cost * TIE_BAND < least) {
-        best = peer;
+      const load = loads[peer];
+      const latencyMs = adaptive ? latencyOf(load, floorMs, nowMs) : floorMs;
+      cost = costOf(latencyMs, load, weights[peer]!);
+      if (least < 0 || cost < least) {
         least = cost;
+        latencyOfLeast = latencyMs;
       }
     }
-    random = nextRandom(random);
+    costs[draw] = cost;
+    at = nextRandom(at);
   }
-  if (best >= 0) return best;
+  const first = drawAlias(table, random);
+  if (keeps(costs[0]!, weights[first]!, loads[first], least, latencyOfLeast)) return first;
+  at = random;
+  for (let draw = 0; draw < DRAWS; draw++) {
+    const cost = costs[draw]!;
+    if (cost >= 0 && cost <= least * TIE_BAND) return drawAlias(table, at);
+    at = nextRandom(at);
+  }
   for (let peer = 0; peer < plan.ids.length; peer++) {
     if (!wasTried(peer, request)) return peer;
   }
   return -1;
+}
+
+/** The lesser of two latencies as last measured; 0: not measured. */
+function faster(latencyMs: number, load: Load | undefined): number {
+  if (load === undefined || !(load.latencyMs > 0)) return latencyMs;
+  return latencyMs === 0 || load.latencyMs < latencyMs ? load.latencyMs : latencyMs;
+}
+
+/**
+ * A latency fades to that of the fastest peer and no further: else a peer that is left alone, or that keeps its requests
+ * waiting, would come to look better than all others, and be given as many requests as they are slower than the clock's
+ * noise before its first answer says otherwise.
+ */
+function latencyOf(load: Load | undefined, floorMs: number, nowMs: number): number {
+  if (load === undefined) return floorMs;
+  const latencyMs = fadedLatency(load.latencyMs, load.measuredAtMs, nowMs);
+  return latencyMs > floorMs ? latencyMs : floorMs;
+}
+
+function costOf(latencyMs: number, load: Load | undefined, weight: number): number {
+  return (latencyMs * ((load === undefined ? 0 : load.inFlight) + 1)) / weight;
+}
+
+/** Whether a peer that was drawn by weight takes the request; `cost` is negative when it was tried. */
+function keeps(cost: number, weight: number, load: Load | undefined, least: number, latencyOfLeast: number): boolean {
+  if (cost < 0) return false;
+  if (cost <= least * TIE_BAND) return true;
+  // Without anything in flight a peer's cost times its weight is its latency.
+  return (load === undefined || load.inFlight === 0) && cost * weight <= latencyOfLeast * TIE_BAND;
 }
 
 /** The next number of a multiplicative sequence: one random number serves a whole pick, alike in both runtimes. */

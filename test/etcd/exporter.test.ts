@@ -218,8 +218,6 @@ describe("exporters", () => {
       await register("a", reporting.port);
       await register("b", reporting.port);
     }
-    const first = await exporter("left");
-    await exporter("right");
     const owners = async (): Promise<string[][]> => {
       const { items } = await store.list(store.keys.statuses());
       return services.map((name) =>
@@ -228,6 +226,9 @@ describe("exporters", () => {
           .flatMap((parsed) => (parsed?.kind === "status" && parsed.service === name ? [parsed.id] : [])),
       );
     };
+    const first = await exporter("left");
+    await waitFor("the first to have all", async () => (await owners()).every((ids) => ids.join() === "left"), 20_000);
+    await exporter("right");
     await waitFor(
       "both to have some, and each service one",
       async () => {
