@@ -78,7 +78,7 @@ function status(): string {
 function allServices(): string {
   const items: string[] = [];
   for (const service of serviceNames()) {
-    const [list] = readList(service);
+    const [list, tableVersion] = readList(service);
     // Requests come first: many services must not hold up the worker.
     if (items.length % SERVICES_PER_SLICE === SERVICES_PER_SLICE - 1) ngx.sleep(0);
     if (list !== undefined) {
@@ -87,7 +87,9 @@ function allServices(): string {
       for (const weight of weightsInForce(list, situation)) if (weight > 0) healthy++;
       const algorithm = algorithmInForce(list.policy, situation.mode);
       const { mode } = situation;
-      items.push(encodeJson({ service, mode, algorithm, version: list.version, members: list.instances.length, healthy }));
+      const { version, instances } = list;
+      // Workers build a service's table anew when its tableVersion is another one.
+      items.push(encodeJson({ service, mode, algorithm, version, tableVersion, members: instances.length, healthy }));
     }
   }
   return `{"services":${jsonArray(items)}}`;

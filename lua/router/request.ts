@@ -94,9 +94,8 @@ export function routedRequest(): RoutedRequest | undefined {
   return slot === undefined || slot === "" ? undefined : records.get(slot);
 }
 
-/** Ends the record. It must not be used after this. */
+/** Ends the record. It must not be used after this; the variable may still name it, but it is not found any more. */
 export function endRequest(request: RoutedRequest): void {
-  ngx.var[VARIABLE] = "";
   records.delete(request.slot);
   spare[spareCount] = request;
   spareCount++;

@@ -1,5 +1,7 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestStack, type TestStack, withoutScores } from "../support/stack.ts";
+import { MAIN, startTestStack, type TestStack, withoutScores } from "../support/stack.ts";
 import { sendRequests } from "../support/traffic.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -105,15 +107,25 @@ test("a change in one service leaves the tables of the others alone", async () =
   await stack.run("service", "register", "other", "--id", "other-1", "--address", "127.0.0.1", "--port", "9", "--wait");
   const versions = async (): Promise<Record<string, number>> => {
     const answer = (await (await fetch(`${stack.admin}/v1/services`)).json()) as {
-      services: { service: string; version: number }[];
+      services: { service: string; tableVersion: number }[];
     };
-    return Object.fromEntries(answer.services.map(({ service, version }) => [service, version]));
+    return Object.fromEntries(answer.services.map(({ service, tableVersion }) => [service, tableVersion]));
   };
   const before = await versions();
   await stack.run("weight", "set", "other", "other-1=7", "--wait");
   const after = await versions();
   expect(after.demo).toBe(before.demo);
   expect(after.other).not.toBe(before.other);
+  // A full snapshot, as after a restart of ipconfig, brings nothing new either.
+  process.kill(stack.pidOf("ipconfig"), "SIGKILL");
+  const again = spawn(process.execPath, [MAIN, "ipconfig", "--listen", new URL(stack.ipconfig).host, "--etcd", stack.etcd], {
+    stdio: "ignore",
+  });
+  await waitFor("ipconfig to be back", async () => (await stack.run("wait")).status === 0);
+  await stack.run("weight", "clear", "other", "--wait");
+  expect((await versions()).demo).toBe(before.demo);
   await stack.run("service", "deregister", "other", "other-1", "--wait");
   await waitFor("the service to be gone", async () => (await versions()).other === undefined);
+  again.kill("SIGTERM");
+  await once(again, "exit");
 });
