@@ -3,7 +3,16 @@
 // It runs before anything is installed, so it is plain JavaScript and uses nothing but Node itself.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -25,7 +34,8 @@ main();
 
 function main() {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-  if (major < 20 || (major === 20 && minor < 19)) fail(`Node ${process.versions.node} is too old: install Node 20.19 or newer`);
+  if (major < 20 || (major === 20 && minor < 19))
+    fail(`Node ${process.versions.node} is too old: install Node 20.19 or newer`);
   installDebianPackages();
   installNpmPackages();
   build();
@@ -49,7 +59,10 @@ function installDebianPackages() {
   withoutServices(sudo, () => {
     run([...sudo, "apt-get", "update", "-q"], { quiet: true, mayFail: true });
     const words = command.split(" ");
-    run([...sudo, "env", "DEBIAN_FRONTEND=noninteractive", ...words], { quiet: true, hint: `as root, try: ${command}` });
+    run([...sudo, "env", "DEBIAN_FRONTEND=noninteractive", ...words], {
+      quiet: true,
+      hint: `as root, try: ${command}`,
+    });
   });
 }
 
@@ -81,7 +94,12 @@ function installNpmPackages() {
 }
 
 function build() {
-  const sources = [...filesBelow("cli"), ...filesBelow("lua"), join(root, "tsconfig.json"), join(root, "package-lock.json")];
+  const sources = [
+    ...filesBelow("cli"),
+    ...filesBelow("lua"),
+    join(root, "tsconfig.json"),
+    join(root, "package-lock.json"),
+  ];
   const wanted = digest(sources);
   const stamp = join(root, "dist/.built-from");
   if (readIfThere(stamp) === wanted) return;
@@ -125,7 +143,11 @@ function isThere(files) {
 }
 
 function findCjson() {
-  const places = ["/usr/share/lua/5.1", "/usr/lib/lua/5.1", `/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu/lua/5.1`];
+  const places = [
+    "/usr/share/lua/5.1",
+    "/usr/lib/lua/5.1",
+    `/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu/lua/5.1`,
+  ];
   return isThere(places.map((place) => join(place, "cjson.so")));
 }
 
@@ -144,7 +166,9 @@ function run([program = "", ...args], { quiet, mayFail, hint }) {
   // npm ends its errors with its whole help: the first lines are what counts.
   const output = `${result.stdout ?? ""}${result.stderr ?? ""}`.trimEnd().split("\n");
   if (quiet) process.stderr.write(`${output.slice(0, 40).join("\n")}\n`);
-  fail(`${program} ${args.join(" ")} did not work${result.error ? ` (${result.error.message})` : ""}${hint ? `: ${hint}` : ""}`);
+  fail(
+    `${program} ${args.join(" ")} did not work${result.error ? ` (${result.error.message})` : ""}${hint ? `: ${hint}` : ""}`,
+  );
 }
 
 /** @param {string} text */

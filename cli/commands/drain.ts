@@ -3,7 +3,9 @@ import { type Connection, describeChanges, finishWrite, useStore, type WriteOpti
 import { parseTtl } from "./parse.ts";
 
 export function registerDrain(program: Command): void {
-  withWrite(program.command("drain <service> <id>").description("send an instance no new requests; what it has goes on"))
+  withWrite(
+    program.command("drain <service> <id>").description("send an instance no new requests; what it has goes on"),
+  )
     .option("--ttl <time>", "end by itself after 30s, 10m, 2h, ...", parseTtl)
     .addHelpText("after", "\nExample:\n  $ routectl drain demo demo-2 --reason 'kernel update' --wait")
     .action(async (service: string, id: string, options: WriteOptions & { ttl?: number }, command: Command) => {
@@ -37,7 +39,9 @@ export function registerRestore(program: Command): void {
         }),
       );
       await finishWrite(command, [outcome], (done) =>
-        done.changes.length === 0 ? `${service}: ${id} is not drained` : `${service}: restored ${done.changes.join(", ")}`,
+        done.changes.length === 0
+          ? `${service}: ${id} is not drained`
+          : `${service}: restored ${done.changes.join(", ")}`,
       );
     });
 }

@@ -20,7 +20,10 @@ export function registerExplain(program: Command): void {
         (found) => {
           const all = Array.isArray(found) ? found : [found];
           if (all.length > 1) {
-            return renderTable(["KEY", "PEER", "THEN"], all.map((item) => [item.key, peerOf(item), item.order.slice(1).join(" ")]));
+            return renderTable(
+              ["KEY", "PEER", "THEN"],
+              all.map((item) => [item.key, peerOf(item), item.order.slice(1).join(" ")]),
+            );
           }
           const [one] = all as [RouterExplanation];
           const rows = one.candidates.map(({ id, weight, eligible, reason }) => [

@@ -2,8 +2,8 @@ import { hostname, userInfo } from "node:os";
 import { type Command, Option } from "commander";
 import { RoutectlError } from "../errors.ts";
 import { FORMATS, type Format, write } from "../output/present.ts";
-import { ipconfigAt, waitForRevision } from "../remote/ipconfig.ts";
 import { printable } from "../output/table.ts";
+import { ipconfigAt, waitForRevision } from "../remote/ipconfig.ts";
 import type { Outcome } from "../store/change.ts";
 import type { Store } from "../store/etcd.ts";
 import { parseNote, parseWhole } from "./parse.ts";
@@ -32,7 +32,9 @@ export function withConnection(program: Command): Command {
   return program
     .addOption(new Option("--etcd <urls>", `etcd (default: ${DEFAULT_ETCD})`).env("ROUTECTL_ETCD"))
     .addOption(new Option("--ipconfig <urls>", "ipconfig").env("ROUTECTL_IPCONFIG").default("http://127.0.0.1:9146"))
-    .addOption(new Option("--router <urls>", "a router's admin API").env("ROUTECTL_ROUTER").default("http://127.0.0.1:9145"))
+    .addOption(
+      new Option("--router <urls>", "a router's admin API").env("ROUTECTL_ROUTER").default("http://127.0.0.1:9145"),
+    )
     .addOption(new Option("--prefix <prefix>", "prefix of the keys in etcd").env("ROUTECTL_PREFIX").hideHelp())
     .option("--debug", "show where an error came from");
 }

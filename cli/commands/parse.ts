@@ -53,7 +53,9 @@ export function parseAssignments(texts: readonly string[]): Map<string, number> 
     try {
       weights.set(id, parseWeight(text.slice(at + 1)));
     } catch (error) {
-      throw usageError(`weight ${JSON.stringify(text.slice(at + 1))} of ${JSON.stringify(id)}: ${(error as Error).message}`);
+      throw usageError(
+        `weight ${JSON.stringify(text.slice(at + 1))} of ${JSON.stringify(id)}: ${(error as Error).message}`,
+      );
     }
   }
   return weights;
@@ -78,7 +80,9 @@ export function parseHostPort(text: string): HostPort {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
   const port = Number(match?.[3]);
   if (match === null || port > 65535) {
-    throw new InvalidArgumentError("It must be of the form HOST:PORT, such as 127.0.0.1:8080; port 0 picks a free one.");
+    throw new InvalidArgumentError(
+      "It must be of the form HOST:PORT, such as 127.0.0.1:8080; port 0 picks a free one.",
+    );
   }
   return { host: match[1] ?? (match[2] === "" ? "127.0.0.1" : match[2]!), port };
 }

@@ -23,10 +23,12 @@ export function registerIpconfig(program: Command): void {
       const { startReplica } = await import("../ipconfig/replica.ts");
       const logger = pino({ base: { part: "ipconfig" } }, pino.destination({ dest: 2, sync: true }));
       const store = openStore(storeOptions(command.optsWithGlobals<Connection>()));
-      const replica = await startReplica(store, { ...options.listen, relistMs: options.relistMs }, logger).catch((error) => {
-        store.close();
-        throw error;
-      });
+      const replica = await startReplica(store, { ...options.listen, relistMs: options.relistMs }, logger).catch(
+        (error) => {
+          store.close();
+          throw error;
+        },
+      );
       logger.info(`serving on ${replica.url}`);
       await endOfService();
       await replica.stop();
@@ -56,11 +58,13 @@ export function registerExporter(program: Command): void {
       const logger = pino({ base: { part: "exporter" } }, pino.destination({ dest: 2, sync: true }));
       const store = openStore(storeOptions(command.optsWithGlobals<Connection>()));
       const exporter = await startExporter(store, { id, intervalMs: options.intervalMs }, logger);
-      const server = await serveExporterMetrics(exporter, options.listen.host, options.listen.port).catch(async (error) => {
-        await exporter.stop();
-        store.close();
-        throw error;
-      });
+      const server = await serveExporterMetrics(exporter, options.listen.host, options.listen.port).catch(
+        async (error) => {
+          await exporter.stop();
+          store.close();
+          throw error;
+        },
+      );
       logger.info(`exporter ${id} serves its metrics on ${server.url}`);
       await endOfService();
       await exporter.stop();

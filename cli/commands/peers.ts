@@ -45,7 +45,8 @@ function describeService({ service, mode, algorithm, revision, listAgeMs }: Omit
 function describeOverride(override: RouterService["peers"][number]["override"]): string {
   if (override === null) return "-";
   const reason = override.reason === "" ? "" : ` (${override.reason})`;
-  const ends = override.expiresAt === null ? "" : `, ends in ${formatDuration(Math.max(0, override.expiresAt - Date.now()))}`;
+  const ends =
+    override.expiresAt === null ? "" : `, ends in ${formatDuration(Math.max(0, override.expiresAt - Date.now()))}`;
   return `${override.weight} by ${override.by}${reason}${ends}`;
 }
 

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { type Algorithm, ALGORITHMS } from "../../lua/core/types.ts";
+import { ALGORITHMS, type Algorithm } from "../../lua/core/types.ts";
 import { present, type ReadOptions } from "../output/present.ts";
 import {
   type Connection,
@@ -27,7 +27,11 @@ export function registerPolicy(program: Command): void {
     .description("how a service is balanced")
     .option("--top <count>", "only the best so many get traffic by score", parseWhole(1, 20_000))
     .option("--status-port <port>", "where instances serve their status over gRPC", parseWhole(1, 65535))
-    .option("--slow-start-ms <milliseconds>", "how long a new instance takes to its whole weight", parseWhole(0, 3_600_000))
+    .option(
+      "--slow-start-ms <milliseconds>",
+      "how long a new instance takes to its whole weight",
+      parseWhole(0, 3_600_000),
+    )
     .addHelpText("after", "\nExample:\n  $ routectl policy set demo --algorithm best");
 
   withRead(policy.command("get <service>").description("the policy in force"))
@@ -40,7 +44,14 @@ export function registerPolicy(program: Command): void {
       await present(
         options,
         async () => policyOf(requireService(await useStore(connection, (store) => readCatalog(store)), service)),
-        (found) => renderTable(["FIELD", "VALUE"], Object.entries(found).map(([field, value]) => [field, typeof value === "object" ? JSON.stringify(value) : `${value}`])),
+        (found) =>
+          renderTable(
+            ["FIELD", "VALUE"],
+            Object.entries(found).map(([field, value]) => [
+              field,
+              typeof value === "object" ? JSON.stringify(value) : `${value}`,
+            ]),
+          ),
       );
     });
 
@@ -50,8 +61,15 @@ export function registerPolicy(program: Command): void {
     .option("--max-attempts <count>", "how many peers one request may try", parseWhole(1, 10))
     .option("--top <count>", "only the best so many get traffic by score", parseWhole(1, 20_000))
     .option("--status-port <port>", "where instances serve their status over gRPC", parseWhole(1, 65535))
-    .option("--slow-start-ms <milliseconds>", "how long a new instance takes to its whole weight", parseWhole(0, 3_600_000))
-    .addHelpText("after", "\nExample:\n  $ routectl policy set demo --algorithm consistent-hash --hash-on header:x-user-id")
+    .option(
+      "--slow-start-ms <milliseconds>",
+      "how long a new instance takes to its whole weight",
+      parseWhole(0, 3_600_000),
+    )
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ routectl policy set demo --algorithm consistent-hash --hash-on header:x-user-id",
+    )
     .action(async (service: string, options: PolicyOptions, command: Command) => {
       const { changePolicy } = await import("../store/registration.ts");
       const { algorithm, hashOn, maxAttempts, top, statusPort, slowStartMs } = options;

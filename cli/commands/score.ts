@@ -3,7 +3,15 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import { EXIT, RoutectlError } from "../errors.ts";
 import { present, type ReadOptions, write } from "../output/present.ts";
-import { type Connection, describeChanges, finishWrite, useStore, type WriteOptions, withRead, withWrite } from "./options.ts";
+import {
+  type Connection,
+  describeChanges,
+  finishWrite,
+  useStore,
+  type WriteOptions,
+  withRead,
+  withWrite,
+} from "./options.ts";
 import { parseTtl } from "./parse.ts";
 
 export function registerScore(program: Command): void {
@@ -29,14 +37,25 @@ export function registerScore(program: Command): void {
           const rows = instances.map(({ id, state, reason, features, presence, raw, damped, score: value }) => [
             id,
             { text: state, tone: state === "up" ? ("good" as const) : ("bad" as const) },
-            ...names.map((name) => (features === undefined ? "-" : `-${(coefficients[name]! * features[name]!).toFixed(3)}`)),
+            ...names.map((name) =>
+              features === undefined ? "-" : `-${(coefficients[name]! * features[name]!).toFixed(3)}`,
+            ),
             presence.toFixed(2),
             raw.toFixed(3),
             damped.toFixed(3),
             value.toFixed(3),
             reason ?? "",
           ]);
-          const heads = ["ID", "STATE", ...names.map((name) => name.toUpperCase()), "PRESENCE", "RAW", "DAMPED", "SCORE", ""];
+          const heads = [
+            "ID",
+            "STATE",
+            ...names.map((name) => name.toUpperCase()),
+            "PRESENCE",
+            "RAW",
+            "DAMPED",
+            "SCORE",
+            "",
+          ];
           const formula = `${service}: raw = presence × (1 ${names.map((name) => `− ${coefficients[name]}·${name}`).join(" ")})`;
           return `${formula}\n${renderTable(heads, rows)}`;
         },
@@ -83,7 +102,9 @@ export function registerScore(program: Command): void {
       });
     });
 
-  withWrite(score.command("fit <file>").description("compute coefficients from recorded samples, by what goes with latency"))
+  withWrite(
+    score.command("fit <file>").description("compute coefficients from recorded samples, by what goes with latency"),
+  )
     .option("--apply <service>", "put them into the policy of this service")
     .addHelpText("after", "\nExample:\n  $ routectl score fit demo.jsonl --apply demo --dry-run")
     .action(async (file: string, options: WriteOptions & { apply?: string }, command: Command) => {
@@ -93,7 +114,11 @@ export function registerScore(program: Command): void {
       const { renderTable } = await import("../output/table.ts");
       const fit = fitCoefficients(await readRecord(file));
       if (fit === undefined) {
-        throw new RoutectlError("too-few", EXIT.error, `${file} has too few samples with a latency: record for longer, under load`);
+        throw new RoutectlError(
+          "too-few",
+          EXIT.error,
+          `${file} has too few samples with a latency: record for longer, under load`,
+        );
       }
       const text = await formatAs(options.output, fit, ({ samples, rSquared, interceptMs, terms, coefficients }) => {
         const rows = terms.map(({ feature, millisecondsPerUnit, standardised }) => [

@@ -82,7 +82,10 @@ export function registerService(program: Command): void {
     .option("--weight <weight>", "its base weight, 0 to 1000 (default: 100)", parseWeight)
     .option("--name <text>", "a name for people (default: the id)")
     .option("--metadata <key=value>", "may be given several times", collectMetadata)
-    .addHelpText("after", "\nExample:\n  $ routectl service register orders --id orders-1 --address 10.0.0.7 --port 8080")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ routectl service register orders --id orders-1 --address 10.0.0.7 --port 8080",
+    )
     .action(async (name: string, options: RegisterOptions, command: Command) => {
       const { registerInstance } = await import("../store/registration.ts");
       const { id, address, port, weight, metadata, name: display } = options;
@@ -102,7 +105,11 @@ export function registerService(program: Command): void {
     .action(async (name: string, id: string, options: WriteOptions, command: Command) => {
       const { deregisterInstance } = await import("../store/registration.ts");
       const outcome = await useStore(command.optsWithGlobals<Connection>(), (store) =>
-        deregisterInstance(store, name, id, { by: options.by, reason: options.reason, dryRun: options.dryRun === true }),
+        deregisterInstance(store, name, id, {
+          by: options.by,
+          reason: options.reason,
+          dryRun: options.dryRun === true,
+        }),
       );
       await finishWrite(command, [outcome], describeChanges);
     });

@@ -29,7 +29,9 @@ export function registerStatus(program: Command): void {
 const MOST_TROUBLED = 20;
 
 function rowsOf({ etcd, ipconfigs, exporters, routers, services }: Status): Cell[][] {
-  const rows: Cell[][] = [["etcd", etcd.url, stateCell(etcd.reachable, "ok"), etcd.error ?? `revision ${etcd.revision}`]];
+  const rows: Cell[][] = [
+    ["etcd", etcd.url, stateCell(etcd.reachable, "ok"), etcd.error ?? `revision ${etcd.revision}`],
+  ];
   for (const { url, reachable, error, revision, epoch } of ipconfigs) {
     rows.push(["ipconfig", url, stateCell(reachable, "ok"), error ?? `revision ${revision}, epoch ${epoch}`]);
   }
@@ -54,7 +56,12 @@ function rowsOf({ etcd, ipconfigs, exporters, routers, services }: Status): Cell
     rows.push([`router ${router.node}`, at, state, router.error ?? detail.join(", ")]);
   }
   for (const { service, mode, algorithm, members, healthy } of services) {
-    rows.push([`service ${service}`, "-", stateCell(true, mode), `${algorithm}, ${healthy} of ${members} instances take requests`]);
+    rows.push([
+      `service ${service}`,
+      "-",
+      stateCell(true, mode),
+      `${algorithm}, ${healthy} of ${members} instances take requests`,
+    ]);
   }
   return rows;
 }

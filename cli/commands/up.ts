@@ -32,7 +32,10 @@ export function registerUp(program: Command): void {
     .option("--workers <count>", "nginx workers", parseWhole(1, 256), 2)
     .option("--no-demo", "without the demo service and its instances")
     .option("-f, --filename <file>", "services to apply; - reads standard input")
-    .addHelpText("after", "\nWith --etcd URL that etcd is used, and none is started.\n\nExample:\n  $ routectl up --listen 127.0.0.1:8000")
+    .addHelpText(
+      "after",
+      "\nWith --etcd URL that etcd is used, and none is started.\n\nExample:\n  $ routectl up --listen 127.0.0.1:8000",
+    )
     .action(async (options: UpCommandOptions, command: Command) => {
       const connection = command.optsWithGlobals<Connection>();
       const { parseManifest } = await import("../store/manifest.ts");

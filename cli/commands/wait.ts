@@ -7,7 +7,11 @@ export function registerWait(program: Command): void {
   program
     .command("wait")
     .description("return when every worker of every live router applies what was written")
-    .option("--revision <revision>", "this revision (default: the newest in etcd)", parseWhole(1, Number.MAX_SAFE_INTEGER))
+    .option(
+      "--revision <revision>",
+      "this revision (default: the newest in etcd)",
+      parseWhole(1, Number.MAX_SAFE_INTEGER),
+    )
     .option("--timeout <seconds>", "how long to wait", parseWhole(1, 3600), 10)
     .addHelpText("after", "\nExample:\n  $ routectl wait --revision 42 --timeout 30")
     .action(async (options: { revision?: number; timeout: number }, command: Command) => {

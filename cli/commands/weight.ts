@@ -42,7 +42,9 @@ export function registerWeight(program: Command): void {
       );
     });
 
-  withWrite(weight.command("set <service> <id=weight...>").description("give instances exactly these weights, 0 to 1000"))
+  withWrite(
+    weight.command("set <service> <id=weight...>").description("give instances exactly these weights, 0 to 1000"),
+  )
     .option("--ttl <time>", "end by itself after 30s, 10m, 2h, ...", parseTtl)
     .addHelpText("after", "\nExample:\n  $ routectl weight set demo demo-1=5 --ttl 10m --reason 'new disk' --wait")
     .action(async (service: string, texts: string[], options: WriteOptions & { ttl?: number }, command: Command) => {
@@ -75,7 +77,9 @@ export function registerWeight(program: Command): void {
         }),
       );
       await finishWrite(command, [outcome], (done) =>
-        done.changes.length === 0 ? `${service}: no manual weight to clear` : `${service}: cleared ${done.changes.join(", ")}`,
+        done.changes.length === 0
+          ? `${service}: no manual weight to clear`
+          : `${service}: cleared ${done.changes.join(", ")}`,
       );
     });
 }

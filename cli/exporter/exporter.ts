@@ -33,7 +33,9 @@ const TTL_INTERVALS = 3;
 export async function startExporter(store: Store, options: ExporterOptions, logger: Logger): Promise<Exporter> {
   const { id, intervalMs } = options;
   const probes = new Map<string, { target: ProbeTarget; probe: Probe }>();
-  const metrics = createExporterMetrics(() => [...probes.values()].map(({ target, probe }) => ({ target, sample: probe.sample() })));
+  const metrics = createExporterMetrics(() =>
+    [...probes.values()].map(({ target, probe }) => ({ target, sample: probe.sample() })),
+  );
   const warned = new Set<string>();
   const ownKey = store.keys.exporter(id);
   let registered: { lease: string; modRevision: number; stop(): Promise<void> } | undefined;
@@ -153,7 +155,10 @@ export async function startExporter(store: Store, options: ExporterOptions, logg
     const services = new Map<string, Map<string, Sample>>();
     for (const { target, probe } of probes.values()) {
       let samples = services.get(target.service);
-      if (samples === undefined) services.set(target.service, (samples = new Map()));
+      if (samples === undefined) {
+        samples = new Map();
+        services.set(target.service, samples);
+      }
       samples.set(target.id, rounded(probe.sample()));
     }
     const at = Date.now();
@@ -193,7 +198,10 @@ export async function startExporter(store: Store, options: ExporterOptions, logg
 /** Four digits are more than a score can tell apart, and make the values in etcd half as long. */
 function rounded(sample: Sample): Sample {
   return Object.fromEntries(
-    Object.entries(sample).map(([name, value]) => [name, typeof value === "number" ? Number(value.toPrecision(4)) : value]),
+    Object.entries(sample).map(([name, value]) => [
+      name,
+      typeof value === "number" ? Number(value.toPrecision(4)) : value,
+    ]),
   ) as unknown as Sample;
 }
 

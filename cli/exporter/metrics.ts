@@ -59,7 +59,11 @@ export function createExporterMetrics(samples: () => { target: ProbeTarget; samp
       labelNames: ["figure"],
       registers,
     }),
-    floods: new Counter({ name: "routectl_report_floods_total", help: "Intervals in which an instance sent far too many reports.", registers }),
+    floods: new Counter({
+      name: "routectl_report_floods_total",
+      help: "Intervals in which an instance sent far too many reports.",
+      registers,
+    }),
     writeSeconds: new Histogram({
       name: "routectl_status_write_duration_seconds",
       help: "How long it takes to put one interval's status into etcd.",

@@ -73,7 +73,12 @@ export function startProbe(target: ProbeTarget, intervalMs: number, handler: Pro
     shown = state;
   };
 
-  const open = (client: InstanceType<typeof orca>, method: string, request: object, onData: (message: never) => void): void => {
+  const open = (
+    client: InstanceType<typeof orca>,
+    method: string,
+    request: object,
+    onData: (message: never) => void,
+  ): void => {
     if (stopped) return;
     const call = client[method]!(request) as ClientReadableStream<unknown>;
     streams.add(call);

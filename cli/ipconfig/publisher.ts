@@ -110,7 +110,8 @@ export function createPublisher(scores: Scores): Publisher {
     if (routerEpoch !== epoch || routerRevision < baseRevision) return fullSnapshot(revision);
     if (routerRevision >= revision) return undefined;
     const changed = new Set<string>();
-    for (let i = changes.length - 1; i >= 0 && changes[i]!.revision > routerRevision; i--) changed.add(changes[i]!.service);
+    for (let i = changes.length - 1; i >= 0 && changes[i]!.revision > routerRevision; i--)
+      changed.add(changes[i]!.service);
     return compose(changed, false, revision);
   };
 
@@ -162,7 +163,13 @@ function candidatesOf(catalog: Catalog, name: string, service: CatalogService, s
     const { id } = instance;
     // Routers keep lists as JSON with 14 digits: a score must come back from it as it was.
     const score = Number(scores.scoreOf(name, id).toFixed(SCORE_DIGITS));
-    candidates.push({ ...instance, address, score, chosen: scores.isChosen(name, id), override: service.overrides.get(id) });
+    candidates.push({
+      ...instance,
+      address,
+      score,
+      chosen: scores.isChosen(name, id),
+      override: service.overrides.get(id),
+    });
   }
   return candidates;
 }

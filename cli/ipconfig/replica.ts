@@ -224,7 +224,10 @@ export async function startReplica(
       return routers.acknowledge(node, report);
     },
     routers: routers.live,
-    scores: (service) => ({ coefficients: scoreboard.coefficientsOf(service) ?? null, instances: scoreboard.report(service) }),
+    scores: (service) => ({
+      coefficients: scoreboard.coefficientsOf(service) ?? null,
+      instances: scoreboard.report(service),
+    }),
     metrics: () => metrics.registry.metrics(),
   });
 

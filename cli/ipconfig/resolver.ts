@@ -28,7 +28,10 @@ export function startResolver(
     underWay.add(host);
     try {
       const answers = await lookup(host, { all: true, verbatim: true });
-      const addresses = answers.map((answer) => answer.address).filter(isIpLiteral).sort();
+      const addresses = answers
+        .map((answer) => answer.address)
+        .filter(isIpLiteral)
+        .sort();
       const known = catalog().resolved.get(host);
       const [first] = addresses;
       if (first === undefined || (known !== undefined && addresses.includes(known))) return;

@@ -10,7 +10,13 @@ export interface Scoreboard {
    * @param first it was there when this ipconfig started: its scores count at once
    * @returns whether weights have moved so far that the list should be published
    */
-  take(service: string, exporter: string, value: string | undefined, found: CatalogService | undefined, first: boolean): boolean;
+  take(
+    service: string,
+    exporter: string,
+    value: string | undefined,
+    found: CatalogService | undefined,
+    first: boolean,
+  ): boolean;
   /** 0..1; 1 for an instance that nobody reports for. */
   scoreOf(service: string, id: string): number;
   /** Whether `policy.top` leaves an instance on the list. */
@@ -45,18 +51,27 @@ export function createScoreboard(now: () => number, onProblem: (key: string, tex
       return found !== undefined && known.scorer.forget(found.instances);
     }
     const status = decodeStatus(value, (id, figure, bad) =>
-      onProblem(`${service} ${id} ${figure}`, `${service}/${id}: ${figure} ${escapeText(String(bad))} left out or clamped`),
+      onProblem(
+        `${service} ${id} ${figure}`,
+        `${service}/${id}: ${figure} ${escapeText(String(bad))} left out or clamped`,
+      ),
     );
     if (status === undefined) {
       onProblem(`${service} ${exporter}`, `what exporter ${exporter} says of ${service} is not a status: ignored`);
       return false;
     }
     if (Math.abs(status.at - Date.now()) > CLOCK_TOLERANCE_MS) {
-      onProblem(`clock ${exporter}`, `the clock of exporter ${exporter} differs from ours by ${Math.round((status.at - Date.now()) / 1000)} s`);
+      onProblem(
+        `clock ${exporter}`,
+        `the clock of exporter ${exporter} differs from ours by ${Math.round((status.at - Date.now()) / 1000)} s`,
+      );
     }
     for (const id of status.samples.keys()) {
       if (!found.instances.has(id)) {
-        onProblem(`${service} ${id} unknown`, `exporter ${exporter} reports ${escapeText(id)}, which is no instance of ${service}`);
+        onProblem(
+          `${service} ${id} unknown`,
+          `exporter ${exporter} reports ${escapeText(id)}, which is no instance of ${service}`,
+        );
       }
     }
     const scores = known ?? { scorer: createServiceScorer(), exporters: new Map(), tickedAt: Number.NEGATIVE_INFINITY };

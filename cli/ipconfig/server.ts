@@ -66,7 +66,8 @@ export function createServer(api: Api): Hono {
     if (publisher.epoch === undefined) {
       return context.json({ error: "no-list", message: "etcd holds no services yet, or was not read yet" }, 503);
     }
-    if (epoch === publisher.epoch && revision > publisher.revision) api.onAhead(context.req.query("router") ?? "", revision);
+    if (epoch === publisher.epoch && revision > publisher.revision)
+      api.onAhead(context.req.query("router") ?? "", revision);
     const deadline = Date.now() + Math.min(waitMs, MAX_WAIT_MS);
     const { signal } = context.req.raw;
     const node = context.req.query("router") ?? "";

@@ -66,7 +66,13 @@ export async function readStatus(etcd: StoreOptions, ipconfigUrls: string, route
     if (!seen.has(line.node)) routers.push(line);
     seen.add(line.node);
   }
-  return { etcd: etcdStatus, exporters, ipconfigs: ipconfigs.map(({ routers: _, ...rest }) => rest), routers, services };
+  return {
+    etcd: etcdStatus,
+    exporters,
+    ipconfigs: ipconfigs.map(({ routers: _, ...rest }) => rest),
+    routers,
+    services,
+  };
 }
 
 async function askEtcd(options: StoreOptions): Promise<Status["etcd"] & Pick<Status, "exporters">> {
@@ -82,8 +88,14 @@ async function askEtcd(options: StoreOptions): Promise<Status["etcd"] & Pick<Sta
 }
 
 async function readExporters(store: Store): Promise<ExporterLine[]> {
-  const lines = new Map<string, { services: number; instances: number; at: number; troubled: ExporterLine["troubled"][number][] }>();
-  const [exporters, statuses] = await Promise.all([store.list(store.keys.exporter("")), store.list(store.keys.statuses())]);
+  const lines = new Map<
+    string,
+    { services: number; instances: number; at: number; troubled: ExporterLine["troubled"][number][] }
+  >();
+  const [exporters, statuses] = await Promise.all([
+    store.list(store.keys.exporter("")),
+    store.list(store.keys.statuses()),
+  ]);
   for (const { key } of exporters.items) {
     const parsed = store.keys.parse(key);
     if (parsed?.kind === "exporter") lines.set(parsed.id, { services: 0, instances: 0, at: 0, troubled: [] });
@@ -100,7 +112,11 @@ async function readExporters(store: Store): Promise<ExporterLine[]> {
       if (state !== "up") line.troubled.push({ service: parsed.service, id, state, reason: reason ?? null });
     }
   }
-  return [...lines].map(([id, { at, ...line }]) => ({ id, ...line, lagMs: at === 0 ? null : Math.max(0, Date.now() - at) }));
+  return [...lines].map(([id, { at, ...line }]) => ({
+    id,
+    ...line,
+    lagMs: at === 0 ? null : Math.max(0, Date.now() - at),
+  }));
 }
 
 async function askIpconfig(url: string): Promise<Status["ipconfigs"][number] & { routers: readonly RouterReport[] }> {
@@ -120,7 +136,15 @@ async function askRouter(url: string): Promise<RouterLine> {
     const known = { node, url, reportedBy: null, reachable: true, mode, revision, listAgeMs };
     return { ...known, ipconfig, ipconfigError, workerCount, workers };
   } catch (error) {
-    const nothing = { mode: null, revision: null, listAgeMs: null, ipconfig: null, ipconfigError: null, workerCount: 0, workers: [] };
+    const nothing = {
+      mode: null,
+      revision: null,
+      listAgeMs: null,
+      ipconfig: null,
+      ipconfigError: null,
+      workerCount: 0,
+      workers: [],
+    };
     return { node: url, url, reportedBy: null, reachable: false, error: (error as Error).message, ...nothing };
   }
 }

@@ -38,7 +38,10 @@ export async function writeNginxFiles(directory: string, nginx: Nginx, settings:
   const http = replaceOnce(await read("http.conf"), [
     ['"/etc/nginx/?.lua;;"', `"${directory}/?.lua;;"`],
     ['ipconfig = "http://127.0.0.1:9146"', `ipconfig = "${settings.ipconfig}"`],
-    ['"/var/lib/routectl/last-good"', `"${directory}/last-good"${settings.init === undefined ? "" : `, ${settings.init}`}`],
+    [
+      '"/var/lib/routectl/last-good"',
+      `"${directory}/last-good"${settings.init === undefined ? "" : `, ${settings.init}`}`,
+    ],
     ['node = ""', `node = "${settings.node}"`],
     ["listen 127.0.0.1:9145;", `listen ${settings.adminListen};`],
   ]);

@@ -64,7 +64,9 @@ export function startPart(options: PartOptions): Part {
   createInterface({ input: child.stderr! }).on("line", onLine);
   const ended = new Promise<string>((resolve) => {
     child.once("error", (error) => resolve(`did not start: ${error.message}`));
-    child.once("exit", (code, signal) => resolve(signal === null ? `ended with status ${code}` : `was ended by ${signal}`));
+    child.once("exit", (code, signal) =>
+      resolve(signal === null ? `ended with status ${code}` : `was ended by ${signal}`),
+    );
   });
   return { name, pid: child.pid ?? 0, ended, lastLine: () => lastLine, stop: () => stopPart(child, ended, options) };
 }

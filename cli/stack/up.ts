@@ -121,7 +121,10 @@ export async function startStack(
     startNode("exporter", ["exporter", "--listen", "127.0.0.1:0", ...etcdArgs]);
     const services = serviceNames(await readCatalog(store)).length;
     await until(ipconfigPart, signal, async () => {
-      const { value } = await getJson<{ epoch: string | null }>({ part: "ipconfig", urls: urlOf(ipconfig), hint: "" }, "/v1/services");
+      const { value } = await getJson<{ epoch: string | null }>(
+        { part: "ipconfig", urls: urlOf(ipconfig), hint: "" },
+        "/v1/services",
+      );
       if (value.epoch === null && services > 0) throw new Error("ipconfig has no list yet");
     });
 
@@ -176,7 +179,11 @@ async function claimStateDirectory(directory: string): Promise<void> {
   } catch (error) {
     if (error instanceof RoutectlError) throw error;
     const { code } = error as NodeJS.ErrnoException;
-    throw new RoutectlError("state-dir", EXIT.error, `can't write to ${directory} (${code}): choose another place with --state-dir DIR`);
+    throw new RoutectlError(
+      "state-dir",
+      EXIT.error,
+      `can't write to ${directory} (${code}): choose another place with --state-dir DIR`,
+    );
   }
 }
 
@@ -233,7 +240,11 @@ async function until(part: Part, signal: AbortSignal, ask: () => Promise<unknown
     } catch (error) {
       if (performance.now() > deadline) {
         const said = part.lastLine() === "" ? "" : `; it said: ${part.lastLine()}`;
-        throw unreachable("part-silent", `${part.name} did not answer within ${START_TIMEOUT_MS / 1000} s${said}`, error);
+        throw unreachable(
+          "part-silent",
+          `${part.name} did not answer within ${START_TIMEOUT_MS / 1000} s${said}`,
+          error,
+        );
       }
       await delay(50);
     }

@@ -109,7 +109,10 @@ export function openStore(options: StoreOptions): Store {
       call(async () => {
         const response = await client.get(key).exec();
         const [found] = response.kvs;
-        return { item: found === undefined ? undefined : toKeyValue(found), revision: Number(response.header.revision) };
+        return {
+          item: found === undefined ? undefined : toKeyValue(found),
+          revision: Number(response.header.revision),
+        };
       }),
     list: (prefix) => call(() => listPages(client, prefix)),
     newestRevision: (prefix) =>

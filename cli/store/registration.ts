@@ -45,7 +45,13 @@ export async function registerInstance(
     store,
     service,
     catalog.revision,
-    { at: Date.now(), by: write.by, action: "service register", detail: describeInstance(instance), reason: write.reason },
+    {
+      at: Date.now(),
+      by: write.by,
+      action: "service register",
+      detail: describeInstance(instance),
+      reason: write.reason,
+    },
     [{ key, modRevision: catalog.revisionOf(key) }],
     [{ put: key, value: JSON.stringify(instance) }],
   );
@@ -87,7 +93,10 @@ export async function changePolicy(
   const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
   const { hashOn, ...merged } = { ...before, ...given } as Policy;
   // A hash key belongs to its algorithm: an algorithm without one would still hash in manual mode and in fallback.
-  const keepsKey = hashOn !== undefined && hashOn !== NO_HASH_KEY && (merged.algorithm === "consistent-hash" || fields.hashOn !== undefined);
+  const keepsKey =
+    hashOn !== undefined &&
+    hashOn !== NO_HASH_KEY &&
+    (merged.algorithm === "consistent-hash" || fields.hashOn !== undefined);
   const policy: Policy = keepsKey ? { ...merged, hashOn } : merged;
   const error = checkPolicy(policy);
   if (error !== undefined) throw usageError(error);
@@ -112,7 +121,12 @@ export function describeInstance({ id, address, port, weight }: Instance): strin
 
 export function describePolicy(policy: Policy): string {
   const { algorithm, ...rest } = { ...DEFAULT_POLICY, ...policy };
-  return [algorithm, ...Object.entries(rest).map(([field, value]) => `${field} ${typeof value === "object" ? JSON.stringify(value) : value}`)].join(", ");
+  return [
+    algorithm,
+    ...Object.entries(rest).map(
+      ([field, value]) => `${field} ${typeof value === "object" ? JSON.stringify(value) : value}`,
+    ),
+  ].join(", ");
 }
 
 export function samePolicy(a: Policy, b: Policy): boolean {

@@ -116,6 +116,7 @@ export function parseOverride(value: unknown): { override: Override } | { error:
 export function describeIssue(error: z.ZodError): string {
   const issue = error.issues[0]!;
   const path = issue.path.join(".");
-  if (issue.code === "unrecognized_keys") return `unknown key ${issue.keys.map((key) => JSON.stringify(key)).join(", ")}`;
+  if (issue.code === "unrecognized_keys")
+    return `unknown key ${issue.keys.map((key) => JSON.stringify(key)).join(", ")}`;
   return path === "" ? issue.message : `${path}: ${issue.message}`;
 }

@@ -23,7 +23,8 @@ export function fadedLatency(latencyMs: number, measuredAtMs: number, nowMs: num
  * which takes a slow answer at its word and forgets it slowly.
  */
 export function nextLatency(latencyMs: number, measuredAtMs: number, sampleMs: number, nowMs: number): number {
-  if (sampleMs >= latencyMs) return sampleMs;
+  // Asked this way round, so that what is not a number does not stay.
+  if (!(sampleMs < latencyMs)) return sampleMs;
   const kept = remembered(nowMs - measuredAtMs);
   return latencyMs * kept + sampleMs * (1 - kept);
 }

@@ -71,7 +71,8 @@ export function weightsInForce(list: ServiceList, situation: Situation): number[
  */
 function stickyWeight(peer: Peer, situation: Situation): number {
   if (situation.mode === "manual") return peer.weight;
-  if (peer.override !== undefined) return isLive(peer.override, situation.nowMs) ? peer.override.weight : peer.baseWeight;
+  if (peer.override !== undefined)
+    return isLive(peer.override, situation.nowMs) ? peer.override.weight : peer.baseWeight;
   return peer.weight > 0 ? peer.baseWeight : 0;
 }
 

@@ -1,6 +1,13 @@
 /** The contract between ipconfig, the routers and the CLI: what a snapshot is made of. */
 
-export const ALGORITHMS = ["adaptive", "weighted-random", "round-robin", "least-request", "consistent-hash", "best"] as const;
+export const ALGORITHMS = [
+  "adaptive",
+  "weighted-random",
+  "round-robin",
+  "least-request",
+  "consistent-hash",
+  "best",
+] as const;
 
 /** How a service picks a peer for a request. */
 export type Algorithm = (typeof ALGORITHMS)[number];

@@ -19,17 +19,25 @@ const SERVICES_PER_SLICE = 8;
 /** The read-only admin API. Every answer is JSON, `/metrics` apart. */
 export function admin(): void {
   const method = ngx.var["request_method"];
-  if (method !== "GET" && method !== "HEAD") return answer(405, failure("method-not-allowed", "the admin API is read-only: use GET"));
+  if (method !== "GET" && method !== "HEAD")
+    return answer(405, failure("method-not-allowed", "the admin API is read-only: use GET"));
   const path = ngx.var["uri"] ?? "/";
   if (path === "/metrics") return writeMetrics();
   if (path === "/v1/status") return answer(200, status());
   if (path === "/v1/services") return answer(200, allServices());
   const [service, rest] = string.match(path, "^/v1/services/([^/]+)(/?[a-z]*)$");
   if (service === undefined || (rest !== "" && rest !== "/explain")) {
-    return answer(404, failure("not-found", "try /v1/status, /v1/services, /v1/services/NAME, /v1/services/NAME/explain?key=K or /metrics"));
+    return answer(
+      404,
+      failure(
+        "not-found",
+        "try /v1/status, /v1/services, /v1/services/NAME, /v1/services/NAME/explain?key=K or /metrics",
+      ),
+    );
   }
   const [list] = readList(isName(service) ? service : "");
-  if (list === undefined) return answer(404, failure("unknown-service", "this router has no such service: see /v1/services"));
+  if (list === undefined)
+    return answer(404, failure("unknown-service", "this router has no such service: see /v1/services"));
   if (rest === "") return answer(200, oneService(service, list));
   const key = ngx.var["arg_key"];
   if (key === undefined) return answer(400, failure("no-key", "say which key: /v1/services/NAME/explain?key=K"));
@@ -138,7 +146,14 @@ function overrideForJson(override: Override): object {
 function explanation(service: string, list: ServiceList, key: string): string {
   const { algorithm, mode, peer, candidates, order } = explain(list, situationOf(list), key);
   const position = currentPosition();
-  const fields = encodeJson({ service, key, peer: peer ?? NULL, revision: position?.revision ?? NULL, algorithm, mode });
+  const fields = encodeJson({
+    service,
+    key,
+    peer: peer ?? NULL,
+    revision: position?.revision ?? NULL,
+    algorithm,
+    mode,
+  });
   const items: string[] = [];
   for (const candidate of candidates) items.push(encodeJson(candidate));
   const ids: string[] = [];

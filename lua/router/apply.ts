@@ -63,7 +63,8 @@ export function applySnapshot(body: string): Outcome {
     const [before] = readList(service);
     if (before === undefined || !sameServiceList(before, list)) {
       const [stored, storeError] = storeList(service, list);
-      if (!stored) return refuse("no-memory", `no room for the list of ${service} (${storeError}): enlarge routectl_routes`);
+      if (!stored)
+        return refuse("no-memory", `no room for the list of ${service} (${storeError}): enlarge routectl_routes`);
       forgetGone(service, before, list.instances);
       changed = true;
     }

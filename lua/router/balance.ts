@@ -1,6 +1,6 @@
 import * as balancer from "ngx.balancer";
-import type { Load, PickRequest } from "../core/pick-request.ts";
 import { pickPeer } from "../core/pick.ts";
+import type { Load, PickRequest } from "../core/pick-request.ts";
 import { nowMs } from "./freshness.ts";
 import { readKeyHash } from "./hash-key.ts";
 import { lastAttempt } from "./last-attempt.ts";

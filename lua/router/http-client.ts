@@ -65,10 +65,7 @@ function exchange(
   return $multi(response, error, reused && error === "closed");
 }
 
-function receive(
-  socket: TcpSocket,
-  deadline: number,
-): LuaMultiReturn<[HttpResponse | undefined, string?, boolean?]> {
+function receive(socket: TcpSocket, deadline: number): LuaMultiReturn<[HttpResponse | undefined, string?, boolean?]> {
   let text = "";
   let headEnd: number | undefined;
   while (headEnd === undefined) {
@@ -100,7 +97,8 @@ function receive(
     received += part.length;
     if (received > MAX_SNAPSHOT_BYTES) return $multi(undefined, "body too long");
   }
-  const keep = wanted !== undefined && received === wanted && string.find(lower, "\nconnection: *close")[0] === undefined;
+  const keep =
+    wanted !== undefined && received === wanted && string.find(lower, "\nconnection: *close")[0] === undefined;
   return $multi({ status, head: lower, body: table.concat(parts) }, undefined, keep);
 }
 

@@ -46,7 +46,15 @@ export function peerLoad(service: string, id: string): PeerLoad {
   const { peers } = serviceLoad(service);
   const known = peers.get(id);
   if (known !== undefined) return known;
-  const created: PeerLoad = { service, id, inFlight: 0, latencyMs: 0, measuredAtMs: 0, selections: 0, responses: new LuaMap() };
+  const created: PeerLoad = {
+    service,
+    id,
+    inFlight: 0,
+    latencyMs: 0,
+    measuredAtMs: 0,
+    selections: 0,
+    responses: new LuaMap(),
+  };
   peers.set(id, created);
   return created;
 }

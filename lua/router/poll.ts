@@ -52,7 +52,8 @@ function poll(this: void, premature: boolean): void {
 function pollOnce(this: void): number {
   const target = settings.urls[urlIndex]!;
   const position = currentPosition();
-  const since = position === undefined ? "" : `&epoch=${position.epoch}&revision=${string.format("%d", position.revision)}`;
+  const since =
+    position === undefined ? "" : `&epoch=${position.epoch}&revision=${string.format("%d", position.revision)}`;
   const startedAt = ngx.now();
   const [response, error] = httpRequest(
     "GET",

@@ -1,12 +1,12 @@
-import { preparePlan, type Plan } from "../core/plan.ts";
+import { type Plan, preparePlan } from "../core/plan.ts";
 import type { ServiceList } from "../core/types.ts";
 import { modeOf } from "../core/weights.ts";
 import { routes } from "./dicts.ts";
 import { listAgeMs, nowMs } from "./freshness.ts";
 import { hashVariable } from "./hash-key.ts";
 import { forgetGonePeers, forgetService, type PeerLoad, peerLoad, type ServiceLoad, serviceLoad } from "./loads.ts";
-import { settings } from "./settings.ts";
 import { readList } from "./routes.ts";
+import { settings } from "./settings.ts";
 import { situationOf } from "./situation.ts";
 
 /** What this worker routes a service by. Built when the list changes; a request only reads it. */

@@ -4,8 +4,8 @@ import { markLastGoodChanged, writeLastGoodIfDue } from "./last-good.ts";
 import { claimLead, isLeader, yieldLead } from "./leader.ts";
 import { escapeReason, warn } from "./log-line.ts";
 import { startPolling } from "./poll.ts";
-import { refreshTables } from "./tables.ts";
 import { headText } from "./routes.ts";
+import { refreshTables } from "./tables.ts";
 
 const TICK_SECONDS = 0.05;
 const FLUSH_SECONDS = 1;

@@ -32,7 +32,10 @@ interface NgxTimer {
     callback: (this: void, premature: boolean, ...rest: A) => void,
     ...rest: A
   ): LuaMultiReturn<[boolean, string?]>;
-  every(intervalSeconds: number, callback: (this: void, premature: boolean) => void): LuaMultiReturn<[boolean, string?]>;
+  every(
+    intervalSeconds: number,
+    callback: (this: void, premature: boolean) => void,
+  ): LuaMultiReturn<[boolean, string?]>;
 }
 
 /** @noSelf */

@@ -45,7 +45,15 @@ function measure(runtime: Runtime, algorithm: Algorithm, size: number, hashes: r
   const buildMilliseconds = (runtime.nowSeconds() - buildStart) * 1000;
   const after = runtime.heapBytes(true);
 
-  const request = { keyHash: 0, random: 0, tried: [] as number[], triedCount: 0, loads, totalInFlight: size, nowMs: 100 };
+  const request = {
+    keyHash: 0,
+    random: 0,
+    tried: [] as number[],
+    triedCount: 0,
+    loads,
+    totalInFlight: size,
+    nowMs: 100,
+  };
   let checksum = 0;
   const pickMany = (count: number): void => {
     for (let i = 0; i < count; i++) {

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "../../cli/stack/ports.ts";
 import { serveStatus } from "../../cli/status/index.ts";
-import { openStore, type Operation, type Store } from "../../cli/store/etcd.ts";
+import { type Operation, openStore, type Store } from "../../cli/store/etcd.ts";
 import { encodeStatus, type Sample } from "../../cli/store/status.ts";
 import { startEtcd } from "../support/etcd.ts";
 import { MAIN } from "../support/stack.ts";
@@ -32,11 +32,18 @@ async function ipconfigOfTenThousand(store: Store, etcd: string): Promise<Gate[]
   const services = Array.from({ length: 100 }, (_, index) => `reported-${index}`);
   const ids = Array.from({ length: 100 }, (_, index) => `i-${index}`);
   await registerAll(store, services, ids, undefined);
-  const child = spawn(process.execPath, [MAIN, "ipconfig", "--listen", `127.0.0.1:${port}`, "--etcd", etcd], { stdio: "ignore" });
+  const child = spawn(process.execPath, [MAIN, "ipconfig", "--listen", `127.0.0.1:${port}`, "--etcd", etcd], {
+    stdio: "ignore",
+  });
   const url = `http://127.0.0.1:${port}`;
   let stopped = false;
   try {
-    await waitFor("ipconfig to be ready", () => fetch(`${url}/readyz`).then(({ ok }) => ok, () => false));
+    await waitFor("ipconfig to be ready", () =>
+      fetch(`${url}/readyz`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+    );
     // One router polls, as it would.
     let answers = 0;
     let bytes = 0;
@@ -66,7 +73,9 @@ async function ipconfigOfTenThousand(store: Store, etcd: string): Promise<Gate[]
     const cores = await coresOf(child.pid!, MEASURED_MS);
     stopped = true;
     await Promise.all([writing, polling]);
-    console.log(`ipconfig, 10,000 instances reporting each second: ${answers} answers to a router, ${Math.round(bytes / Math.max(1, answers))} bytes each`);
+    console.log(
+      `ipconfig, 10,000 instances reporting each second: ${answers} answers to a router, ${Math.round(bytes / Math.max(1, answers))} bytes each`,
+    );
     return [{ name: "ipconfig with 10,000 instances reporting each second, cores", value: cores, limit: 0.5 }];
   } finally {
     stopped = true;
@@ -81,10 +90,16 @@ async function exporterOfTwoThousand(store: Store, etcd: string): Promise<Gate[]
   await registerAll(store, services, ids, status.port);
   const child = spawn(process.execPath, [MAIN, "exporter", "--listen", ":0", "--etcd", etcd], { stdio: "ignore" });
   try {
-    await waitFor("all instances to be reported", async () => {
-      const { items } = await store.list(`${store.keys.statuses()}probed-`);
-      return items.length === services.length && items.every(({ value }) => value.split('"state":"up","cpu"').length > 90);
-    }, 60_000);
+    await waitFor(
+      "all instances to be reported",
+      async () => {
+        const { items } = await store.list(`${store.keys.statuses()}probed-`);
+        return (
+          items.length === services.length && items.every(({ value }) => value.split('"state":"up","cpu"').length > 90)
+        );
+      },
+      60_000,
+    );
     const cores = await coresOf(child.pid!, MEASURED_MS);
     return [{ name: "exporter with 2,000 instances, cores", value: cores, limit: 1 }];
   } finally {
@@ -93,7 +108,12 @@ async function exporterOfTwoThousand(store: Store, etcd: string): Promise<Gate[]
   }
 }
 
-async function registerAll(store: Store, services: string[], ids: string[], statusPort: number | undefined): Promise<void> {
+async function registerAll(
+  store: Store,
+  services: string[],
+  ids: string[],
+  statusPort: number | undefined,
+): Promise<void> {
   for (const service of services) {
     const operations = ids.map((id, index): Operation => {
       const metadata = statusPort === undefined ? {} : { statusPort: String(statusPort) };
@@ -117,7 +137,10 @@ async function putStatuses(store: Store, services: string[], ids: string[]): Pro
   for (let first = 0; first < services.length; first += 50) {
     const operations = services.slice(first, first + 50).map((service): Operation => {
       const samples = new Map(ids.map((id) => [id, sample()]));
-      return { put: store.keys.status(service, "bench"), value: encodeStatus({ at: Date.now(), intervalMs: 1000, samples }) };
+      return {
+        put: store.keys.status(service, "bench"),
+        value: encodeStatus({ at: Date.now(), intervalMs: 1000, samples }),
+      };
     });
     await store.commit([{ key: store.keys.exporter("none"), modRevision: 0 }], operations);
   }
@@ -131,7 +154,7 @@ async function coresOf(pid: number, milliseconds: number): Promise<number> {
   };
   const [before, started] = [await used(), performance.now()];
   await delay(milliseconds);
-  return (await used() - before) / ((performance.now() - started) / 1000);
+  return ((await used()) - before) / ((performance.now() - started) / 1000);
 }
 
 async function end(child: ChildProcess): Promise<void> {

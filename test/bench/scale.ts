@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { Pool } from "undici";
-import { openStore, type Operation } from "../../cli/store/etcd.ts";
+import { type Operation, openStore } from "../../cli/store/etcd.ts";
 import { childrenOf, startTestStack } from "../support/stack.ts";
 import { waitFor } from "../support/wait.ts";
 import type { Gate } from "./gate.ts";
@@ -23,7 +23,14 @@ export async function benchScale(): Promise<Gate[]> {
       const operations: Operation[] = [];
       for (let instance = 0; instance < INSTANCES; instance++) {
         const id = `i-${instance}`;
-        const value = { id, name: id, address: "127.0.0.1", port: ports[instance % ports.length], weight: 100, metadata: {} };
+        const value = {
+          id,
+          name: id,
+          address: "127.0.0.1",
+          port: ports[instance % ports.length],
+          weight: 100,
+          metadata: {},
+        };
         operations.push({ put: store.keys.instance(`s-${service}`, id), value: JSON.stringify(value) });
       }
       await store.commit([{ key: store.keys.instance(`s-${service}`, "none"), modRevision: 0 }], operations);

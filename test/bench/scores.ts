@@ -48,7 +48,10 @@ function tickOfTenThousand(): Gate[] {
     [1, 10_000],
   ] as const) {
     let now = 0;
-    const board = createScoreboard(() => now, () => undefined);
+    const board = createScoreboard(
+      () => now,
+      () => undefined,
+    );
     const found: CatalogService = { policy: POLICY, instances: instancesOf(instances), overrides: new Map() };
     const times: number[] = [];
     for (let second = 0; second < 30; second++) {
@@ -58,12 +61,16 @@ function tickOfTenThousand(): Gate[] {
         return encodeStatus({ at: Date.now(), intervalMs: 1000, samples });
       });
       const started = performance.now();
-      texts.forEach((text, index) => board.take(`s-${index}`, "exporter", text, found, false));
+      for (const [index, text] of texts.entries()) board.take(`s-${index}`, "exporter", text, found, false);
       if (second >= 5) times.push(performance.now() - started);
     }
     const name = `a second's samples of ${services} × ${instances} instances, from their text to weights, p50 ms`;
     gates.push({ name, value: percentile(times, 0.5), limit: 50 });
-    gates.push({ name: `${services} × ${instances}: the tick of scoring alone, p50 ms`, value: tickAlone(services, instances, sample), limit: 20 });
+    gates.push({
+      name: `${services} × ${instances}: the tick of scoring alone, p50 ms`,
+      value: tickAlone(services, instances, sample),
+      limit: 20,
+    });
   }
   return gates;
 }
@@ -75,7 +82,8 @@ function tickAlone(services: number, instances: number, sample: () => Sample): n
   for (let second = 0; second < 30; second++) {
     const samples = new Map([...members.keys()].map((id) => [id, sample()]));
     const started = performance.now();
-    for (const scorer of scorers) scorer.tick({ at: 0, intervalMs: 1000, samples }, members, POLICY, second * 1000, false);
+    for (const scorer of scorers)
+      scorer.tick({ at: 0, intervalMs: 1000, samples }, members, POLICY, second * 1000, false);
     if (second >= 5) times.push(performance.now() - started);
   }
   return percentile(times, 0.5);
@@ -101,7 +109,13 @@ function hour(): Gate[] {
       [row("damped", damped), row("undamped", undamped)],
     ),
   );
-  return [{ name: "damped weights on constant load: largest distance from their mean, %", value: damped.oscillation * 100, limit: 10 }];
+  return [
+    {
+      name: "damped weights on constant load: largest distance from their mean, %",
+      value: damped.oscillation * 100,
+      limit: 10,
+    },
+  ];
 }
 
 function simulate(withDamping: boolean) {
@@ -118,7 +132,8 @@ function simulate(withDamping: boolean) {
     const sum = weights.reduce((total, weight) => total + weight, 0);
     const samples = new Map<string, Sample>();
     const means = ids.map((id, index) => {
-      const slow = (index === 3 && second >= 600 && second < 1200) || (index === 7 && second >= 1500 && second < 2100) ? 4 : 1;
+      const slow =
+        (index === 3 && second >= 600 && second < 1200) || (index === 7 && second >= 1500 && second < 2100) ? 4 : 1;
       const load = (weights[index]! / sum) * ids.length;
       const noise = (): number => 0.9 + 0.2 * random();
       const cpu = Math.min(1, 0.4 * load * Math.sqrt(slow) * noise());
@@ -143,7 +158,11 @@ function simulate(withDamping: boolean) {
     const next = ids.map((id, index) => {
       if (withDamping) return published ? scoredWeight(100, scorer.scoreOf(id)) : weights[index]!;
       const { cpu, memory, requestsPerSecond, errorsPerSecond, latencyMs, inFlight } = means[index]!;
-      const features = featuresOf({ cpu, memory, requestsPerSecond, errorsPerSecond, latencyMs, inFlight }, medians, undefined);
+      const features = featuresOf(
+        { cpu, memory, requestsPerSecond, errorsPerSecond, latencyMs, inFlight },
+        medians,
+        undefined,
+      );
       return scoredWeight(100, scoreOf(features, DEFAULT_COEFFICIENTS, 1));
     });
     const steps = next.map((weight, index) => Math.abs(weight - weights[index]!));
@@ -152,7 +171,7 @@ function simulate(withDamping: boolean) {
     if (steps.some((step) => step > 0)) snapshots++;
     weights = next;
     // The last twenty minutes are of constant load.
-    if (second >= 2400) weights.forEach((weight, index) => constant[index]!.push(weight));
+    if (second >= 2400) for (const [index, weight] of weights.entries()) constant[index]!.push(weight);
   }
   const oscillation = Math.max(
     ...constant.map((values) => {

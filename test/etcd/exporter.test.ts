@@ -246,7 +246,7 @@ describe("exporters", () => {
     const value = JSON.stringify({
       at: Date.now() + 3_600_000,
       intervalMs: 1000,
-      samples: { ghost: { state: "down" }, real: { state: "up", cpu: 1e999 } },
+      samples: { ghost: { state: "down" }, real: { state: "up", cpu: -1 } },
     });
     await etcd.raw.put(store.keys.status(service, "forged"), value);
     await waitFor("the warning", () =>

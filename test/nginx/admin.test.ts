@@ -54,7 +54,14 @@ test("the metrics count every request once, by peer and by status, and let go of
   });
   const text = await page();
   const names = new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name));
-  for (const name of ["build_info", "service_mode", "service_members", "service_members_healthy", "peer_weight", "peer_state"]) {
+  for (const name of [
+    "build_info",
+    "service_mode",
+    "service_members",
+    "service_members_healthy",
+    "peer_weight",
+    "peer_state",
+  ]) {
     expect(names).toContain(`routectl_${name}`);
   }
   // Every metric's lines stand together, and every line is one of the exposition format's.
@@ -79,6 +86,9 @@ test("a POST that an instance has received is not sent again when the instance d
 async function connections(): Promise<number> {
   const page = await (await fetch(`${stack.admin}/metrics`)).text();
   const count = (name: string): number =>
-    [...page.matchAll(new RegExp(`^routectl_${name}\\{[^}]*\\} (\\d+)$`, "gm"))].reduce((sum, [, v]) => sum + Number(v), 0);
+    [...page.matchAll(new RegExp(`^routectl_${name}\\{[^}]*\\} (\\d+)$`, "gm"))].reduce(
+      (sum, [, v]) => sum + Number(v),
+      0,
+    );
   return count("peer_selections_total") - count("upstream_responses_total");
 }

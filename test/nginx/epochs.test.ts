@@ -45,7 +45,11 @@ test("etcd wiped: nothing is lost while services are registered again, one after
   await waitFor("both services", async () => (await ids("other")) === "x");
   const before = await epoch();
   await etcd.wipe();
-  await waitFor("ipconfig to notice", () => replica.warnings.some((text) => text.includes("etcd has lost its data")), 20_000);
+  await waitFor(
+    "ipconfig to notice",
+    () => replica.warnings.some((text) => text.includes("etcd has lost its data")),
+    20_000,
+  );
   await register("shop", "c");
   await waitFor("a new epoch", async () => (await epoch()) !== before, 20_000);
   await waitFor("the new list", async () => (await ids("shop")) === "c", 20_000);
@@ -57,7 +61,11 @@ test("a backup restored after a wipe: its epoch was left, so another one begins,
   const backup = await etcd.backUp();
   await waitFor("ipconfig to see etcd again", async () => (await replica.poll()).etcd === "connected", 20_000);
   await etcd.wipe();
-  await waitFor("ipconfig to notice", () => replica.warnings.some((text) => text.includes("etcd has lost its data")), 20_000);
+  await waitFor(
+    "ipconfig to notice",
+    () => replica.warnings.some((text) => text.includes("etcd has lost its data")),
+    20_000,
+  );
   await register("shop", "c");
   await waitFor("a second epoch", async () => (await epoch()) !== first, 20_000);
   const second = await epoch();

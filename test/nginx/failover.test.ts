@@ -1,6 +1,12 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startRouter, type TestRouter } from "../support/router.ts";
-import { peer, type ScriptedIpconfig, serviceList, snapshot, startScriptedIpconfig } from "../support/scripted-ipconfig.ts";
+import {
+  peer,
+  type ScriptedIpconfig,
+  serviceList,
+  snapshot,
+  startScriptedIpconfig,
+} from "../support/scripted-ipconfig.ts";
 import { waitFor } from "../support/wait.ts";
 
 interface Status {

@@ -47,7 +47,9 @@ async function modeBecomes(mode: string, timeoutMs: number): Promise<number> {
 }
 
 function startIpconfig(listen: string): void {
-  extra.push(spawn(process.execPath, [MAIN, "ipconfig", "--listen", listen, "--etcd", stack.etcd], { stdio: "ignore" }));
+  extra.push(
+    spawn(process.execPath, [MAIN, "ipconfig", "--listen", listen, "--etcd", stack.etcd], { stdio: "ignore" }),
+  );
 }
 
 test("ipconfig killed: no request fails, fallback keeps the weights, and all is normal when it is back", async () => {
@@ -66,7 +68,12 @@ test("ipconfig killed: no request fails, fallback keeps the weights, and all is 
   );
 
   startIpconfig(new URL(stack.ipconfig).host);
-  await waitFor("ipconfig to answer", () => fetch(`${stack.ipconfig}/readyz`).then(({ ok }) => ok, () => false));
+  await waitFor("ipconfig to answer", () =>
+    fetch(`${stack.ipconfig}/readyz`).then(
+      ({ ok }) => ok,
+      () => false,
+    ),
+  );
   await modeBecomes("normal", 3000);
   expect(failuresIn(await traffic.stop())).toEqual([]);
 });
@@ -134,14 +141,24 @@ test("the leading worker killed: the new one serves by the current list at once,
 test("everything but nginx dead, and nginx started anew: it serves from the list on disk within a second", async () => {
   await stack.run("weight", "set", "demo", "demo-1=70", "demo-2=30", "demo-3=0", "--wait");
   const lastGood = join(stack.stateDirectory, "nginx/last-good");
-  await waitFor("the list on disk", async () => (await readFile(lastGood, "utf8").catch(() => "")).includes('"weight":70'));
+  await waitFor("the list on disk", async () =>
+    (await readFile(lastGood, "utf8").catch(() => "")).includes('"weight":70'),
+  );
   await traffic.stop();
   await killNginx();
   for (const part of ["ipconfig", "etcd"]) process.kill(stack.pidOf(part), "SIGKILL");
 
   const started = performance.now();
   startNginx();
-  await waitFor("an answer", () => fetch(`${stack.router}/demo/`).then(({ status: code }) => code === 200, () => false), 5000);
+  await waitFor(
+    "an answer",
+    () =>
+      fetch(`${stack.router}/demo/`).then(
+        ({ status: code }) => code === 200,
+        () => false,
+      ),
+    5000,
+  );
   expect(performance.now() - started).toBeLessThan(2000);
   const cold = startTraffic(stack.router, 400);
   await waitFor("some traffic", () => cold.outcomes.length > 600);
@@ -158,10 +175,22 @@ test("a corrupted list on disk is not used, and said so", async () => {
   process.kill(stack.pidOf("ipconfig"), "SIGKILL");
   await writeFile(lastGood, (await readFile(lastGood, "utf8")).replace('"weight":100', '"weight":900'));
   const log = startNginx();
-  await waitFor("the warning", () => /the last good list on disk is not used \(the checksum of demo is wrong\)/.test(log()));
-  await waitFor("an answer", () => fetch(`${stack.router}/demo/`).then(({ status: code }) => code === 503, () => false));
+  await waitFor("the warning", () =>
+    /the last good list on disk is not used \(the checksum of demo is wrong\)/.test(log()),
+  );
+  await waitFor("an answer", () =>
+    fetch(`${stack.router}/demo/`).then(
+      ({ status: code }) => code === 503,
+      () => false,
+    ),
+  );
   startIpconfig(new URL(stack.ipconfig).host);
-  await waitFor("an answer", () => fetch(`${stack.router}/demo/`).then(({ status: code }) => code === 200, () => false));
+  await waitFor("an answer", () =>
+    fetch(`${stack.router}/demo/`).then(
+      ({ status: code }) => code === 200,
+      () => false,
+    ),
+  );
 });
 
 /** The master first: it would replace its workers. */

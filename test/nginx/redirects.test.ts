@@ -2,7 +2,13 @@ import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startRouter, type TestRouter } from "../support/router.ts";
-import { peer, type ScriptedIpconfig, serviceList, snapshot, startScriptedIpconfig } from "../support/scripted-ipconfig.ts";
+import {
+  peer,
+  type ScriptedIpconfig,
+  serviceList,
+  snapshot,
+  startScriptedIpconfig,
+} from "../support/scripted-ipconfig.ts";
 import { waitFor } from "../support/wait.ts";
 
 /** What nginx does to a request on its way must not break what the router counts and remembers. */
@@ -89,14 +95,24 @@ test.each([
   for (let i = 0; i < 150; i++) expect(await ask(path)).toBe(answer);
   expect(await ask("/shop/")).toBe(owner);
   const sum = (text: string, metric: string): number =>
-    [...text.matchAll(new RegExp(`^routectl_${metric}\\{[^}]*service="shop"[^}]*\\} (\\d+)$`, "gm"))].reduce((total, [, value]) => total + Number(value), 0);
+    [...text.matchAll(new RegExp(`^routectl_${metric}\\{[^}]*service="shop"[^}]*\\} (\\d+)$`, "gm"))].reduce(
+      (total, [, value]) => total + Number(value),
+      0,
+    );
   await waitFor("all that was begun to be ended", async () => {
     const text = await (await fetch(`${router.admin}/metrics`)).text();
-    return sum(text, "peer_selections_total") > 0 && sum(text, "peer_selections_total") === sum(text, "upstream_responses_total");
+    return (
+      sum(text, "peer_selections_total") > 0 &&
+      sum(text, "peer_selections_total") === sum(text, "upstream_responses_total")
+    );
   });
 });
 
-test.each([["/guarded/"], ["/mirrored/"], ["/any/"]])("%s works: nginx skips the access phase of subrequests and after satisfy any", async (path) => {
+test.each([
+  ["/guarded/"],
+  ["/mirrored/"],
+  ["/any/"],
+])("%s works: nginx skips the access phase of subrequests and after satisfy any", async (path) => {
   const owner = await ask("/shop/");
   for (let i = 0; i < 80; i++) expect(await ask(path)).toBe(owner);
   expect(router.log()).not.toContain("[error]");

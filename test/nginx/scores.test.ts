@@ -47,10 +47,18 @@ async function peer(id: string): Promise<Peer> {
 }
 
 test("a busy instance loses half of its share within three seconds and has it again soon after", async () => {
-  await waitFor("equal shares", async () => (await peers()).every(({ share }) => Math.abs(share - 1 / 3) < 0.03), 20_000);
+  await waitFor(
+    "equal shares",
+    async () => (await peers()).every(({ share }) => Math.abs(share - 1 / 3) < 0.03),
+    20_000,
+  );
   const { port, share } = await peer("demo-1");
   await fetch(`http://127.0.0.1:${port}/demo/?burnMs=6000`);
-  const fell = await waitFor("half of the share to be gone", async () => (await peer("demo-1")).share <= share / 2, 10_000);
+  const fell = await waitFor(
+    "half of the share to be gone",
+    async () => (await peer("demo-1")).share <= share / 2,
+    10_000,
+  );
   // Three seconds on an idle machine; what runs beside the tests here takes CPU as well.
   expect(fell).toBeLessThan(6000);
   await waitFor("the share to be back", async () => (await peer("demo-1")).share > share * 0.8, 30_000);
@@ -74,7 +82,9 @@ test("the exporter killed: scores go neutral, nobody is removed, and a second ex
   await fetch(`http://127.0.0.1:${port}/demo/?burnMs=60000`);
   await waitFor("a low score", async () => (await peer("demo-1")).score < 0.6);
   process.kill(stack.pidOf("exporter"), "SIGKILL");
-  await waitFor("neutral scores", async () => (await peers()).every(({ score, weight }) => score === 1 && weight === 100));
+  await waitFor("neutral scores", async () =>
+    (await peers()).every(({ score, weight }) => score === 1 && weight === 100),
+  );
   expect(await peers()).toHaveLength(3);
   extra.push(spawn(process.execPath, [MAIN, "exporter", "--listen", ":0", "--etcd", stack.etcd], { stdio: "ignore" }));
   await waitFor("a low score again", async () => (await peer("demo-1")).score < 0.6);
@@ -104,7 +114,9 @@ test("with ipconfig gone, weights start from the last ones and the pick stays pr
   expect(weight).toBeLessThan(50);
   const from = traffic.outcomes.length;
   await waitFor("traffic", () => traffic.outcomes.length > from + 500);
-  const part = traffic.outcomes.slice(from).filter(({ instance }) => instance === "demo-1").length / (traffic.outcomes.length - from);
+  const part =
+    traffic.outcomes.slice(from).filter(({ instance }) => instance === "demo-1").length /
+    (traffic.outcomes.length - from);
   expect(Math.abs(part - share)).toBeLessThan(0.08);
   // Sixty seconds take half of the distance to the base weight: it has begun to move.
   await waitFor("the weight to regress", async () => (await peer("demo-1")).weight > weight, 20_000);

@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type TestRouter, startRouter } from "../support/router.ts";
-import { peer, type ScriptedIpconfig, serviceList, snapshot, startScriptedIpconfig } from "../support/scripted-ipconfig.ts";
+import { startRouter, type TestRouter } from "../support/router.ts";
+import {
+  peer,
+  type ScriptedIpconfig,
+  serviceList,
+  snapshot,
+  startScriptedIpconfig,
+} from "../support/scripted-ipconfig.ts";
 import { waitFor } from "../support/wait.ts";
 
 interface Service {
@@ -51,7 +57,11 @@ describe("whatever an ipconfig answers, the list in force stays", () => {
   });
 
   const newer = (change: (text: string) => string) => () =>
-    change(JSON.stringify(snapshot(revision + 1, { shop: serviceList(members.map((member) => ({ ...member, weight: 7 }))) })));
+    change(
+      JSON.stringify(
+        snapshot(revision + 1, { shop: serviceList(members.map((member) => ({ ...member, weight: 7 }))) }),
+      ),
+    );
 
   test.each([
     ["empty", () => ""],
@@ -170,8 +180,22 @@ describe("an epoch", () => {
 });
 
 test("what ipconfig sends can't forge a line in nginx's log", async () => {
-  ipconfig.answerBody(JSON.stringify({ schema: 1, epoch: "e", revision: 1, full: true, removed: [], services: { "x\n[alert] forged": {} } }));
+  ipconfig.answerBody(
+    JSON.stringify({
+      schema: 1,
+      epoch: "e",
+      revision: 1,
+      full: true,
+      removed: [],
+      services: { "x\n[alert] forged": {} },
+    }),
+  );
   await waitFor("the refusal", () => router.log().includes("is not a service name"));
   expect(router.log()).toContain("x\\x0a[alert] forged");
-  expect(router.log().split("\n").some((line) => line.startsWith("[alert]"))).toBe(false);
+  expect(
+    router
+      .log()
+      .split("\n")
+      .some((line) => line.startsWith("[alert]")),
+  ).toBe(false);
 });

@@ -31,7 +31,10 @@ describe("a stack that was started with routectl up", () => {
     await expectNothingLeft(first);
 
     const second = await startTestStack({ stateDirectory });
-    const { peers } = await second.json<{ peers: { id: string; weight: number; baseWeight: number }[] }>("peers", "demo");
+    const { peers } = await second.json<{ peers: { id: string; weight: number; baseWeight: number }[] }>(
+      "peers",
+      "demo",
+    );
     expect(peers.find(({ id }) => id === "demo-1")).toMatchObject({ weight: 5, baseWeight: 100 });
     expect(peers.find(({ id }) => id === "demo-3")).toMatchObject({ weight: 0, baseWeight: 77 });
     expect((await sendRequests(second.router, 50)).instances).toEqual({ "demo-1": 50 });
@@ -78,7 +81,15 @@ describe("a stack that can't be started says in one line what to do", () => {
     const port = await new Promise<number>((resolve) => {
       server.listen(0, "127.0.0.1", () => resolve((server.address() as { port: number }).port));
     });
-    const run = await runRoutectl(["up", "--state-dir", stateDirectory, "--listen", `127.0.0.1:${port}`, "--admin-listen", ":0"]);
+    const run = await runRoutectl([
+      "up",
+      "--state-dir",
+      stateDirectory,
+      "--listen",
+      `127.0.0.1:${port}`,
+      "--admin-listen",
+      ":0",
+    ]);
     server.close();
     expect(run.status).toBe(1);
     expect(run.stderr).toMatch(new RegExp(`^routectl: 127.0.0.1:${port} is taken: .*--listen HOST:PORT.*\\n$`));

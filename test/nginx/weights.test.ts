@@ -9,7 +9,13 @@ interface Peers {
   mode: string;
   algorithm: string;
   revision: number;
-  peers: { id: string; weight: number; share: number; state: string; override: { by: string; reason: string } | null }[];
+  peers: {
+    id: string;
+    weight: number;
+    share: number;
+    state: string;
+    override: { by: string; reason: string } | null;
+  }[];
 }
 
 let stack: TestStack;
@@ -118,9 +124,13 @@ test("a change in one service leaves the tables of the others alone", async () =
   expect(after.other).not.toBe(before.other);
   // A full snapshot, as after a restart of ipconfig, brings nothing new either.
   process.kill(stack.pidOf("ipconfig"), "SIGKILL");
-  const again = spawn(process.execPath, [MAIN, "ipconfig", "--listen", new URL(stack.ipconfig).host, "--etcd", stack.etcd], {
-    stdio: "ignore",
-  });
+  const again = spawn(
+    process.execPath,
+    [MAIN, "ipconfig", "--listen", new URL(stack.ipconfig).host, "--etcd", stack.etcd],
+    {
+      stdio: "ignore",
+    },
+  );
   await waitFor("ipconfig to be back", async () => (await stack.run("wait")).status === 0);
   await stack.run("weight", "clear", "other", "--wait");
   expect((await versions()).demo).toBe(before.demo);

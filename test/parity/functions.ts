@@ -33,6 +33,8 @@ import {
   stateOf,
 } from "../../lua/core/weights.ts";
 
+const NOW_MS = 1_700_000_000_000;
+
 /** A request as a vector writes it; whatever is left out is as on an idle router. */
 export interface RequestCase {
   readonly key?: string;
@@ -40,9 +42,10 @@ export interface RequestCase {
   readonly tried?: readonly number[];
   readonly inFlight?: readonly number[];
   readonly totalInFlight?: number;
-  /** By peer index, as measured `idleMs` ago. */
+  /** By peer index, like `inFlight`, which has an entry for every peer that these are given for. */
   readonly latencyMs?: readonly number[];
-  readonly idleMs?: number;
+  /** By peer index: how long ago the latency was measured. */
+  readonly idleMs?: readonly number[];
 }
 
 /**
@@ -55,8 +58,9 @@ export function functionsOfCore(bytes: (text: string) => string) {
     const loads: Load[] = [];
     let totalInFlight = 0;
     for (const inFlight of given.inFlight ?? []) {
-      const latencyMs = (given.latencyMs ?? [])[loads.length] ?? 0;
-      loads[loads.length] = { inFlight, latencyMs, measuredAtMs: 0 };
+      const latencyMs = given.latencyMs?.[loads.length] ?? 0;
+      const idleMs = given.idleMs?.[loads.length] ?? 0;
+      loads[loads.length] = { inFlight, latencyMs, measuredAtMs: NOW_MS - idleMs };
       totalInFlight += inFlight;
     }
     const tried = given.tried ?? [];
@@ -67,7 +71,7 @@ export function functionsOfCore(bytes: (text: string) => string) {
       triedCount: tried.length,
       loads,
       totalInFlight: given.totalInFlight ?? totalInFlight,
-      nowMs: given.idleMs ?? 0,
+      nowMs: NOW_MS,
     };
   };
 
@@ -108,11 +112,16 @@ export function functionsOfCore(bytes: (text: string) => string) {
     sameServiceList,
     algorithmInForce,
     weightsInForce,
-    preparePlan,
     buildAliasTable,
     buildHashRing,
     buildRoundRobin,
     explain: (list: ServiceList, situation: Situation, key: string) => explain(list, situation, bytes(key)),
+
+    /** A plan but for its costs, which are only room for those of a pick. */
+    preparePlan: (list: ServiceList, situation: Situation, start: number) => {
+      const { costs: _, ...plan } = preparePlan(list, situation, start);
+      return plan;
+    },
 
     /** The columns that a list of random numbers draws. */
     drawAliases: (weights: readonly number[], randoms: readonly number[]) => {

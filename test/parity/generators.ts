@@ -89,15 +89,38 @@ const candidate = fc.record(
   { id: name, name: text, address, port, weight: baseWeight, metadata, score, chosen: fc.boolean(), override },
   { requiredKeys: ["id", "name", "address", "port", "weight", "metadata", "score", "chosen"] },
 );
-const request = fc.record({
-  key: text,
-  random,
-  tried: fc.uniqueArray(evenly(7), { maxLength: 5 }),
-  inFlight: fc.array(fc.oneof(fc.nat(300), fc.constant(0)), { maxLength: 8 }),
-  latencyMs: fc.array(fc.double({ min: 0, max: 2000, noNaN: true }), { maxLength: 8 }),
-  idleMs: fc.nat(60_000),
-});
-const requests = fc.array(request, { minLength: 1, maxLength: 12 });
+const latencyMs = fc.oneof(
+  { arbitrary: evenly(16_000).map((eighths) => eighths / 8), weight: 6 },
+  fc.double({ min: 0, max: 1e9, noNaN: true }),
+  fc.constantFrom(0, 5, 1e308, Number.POSITIVE_INFINITY, Number.NaN),
+);
+const idleMs = fc.oneof({ arbitrary: evenly(40_000), weight: 6 }, fc.constantFrom(0, -1000, 1e12));
+const inFlight = fc.oneof(evenly(3), fc.nat(300), fc.constant(0));
+/** Requests to at most so many peers; the router may know of fewer, or of more, than there are. */
+function requestsTo(peers: number) {
+  const ofEach = <Value>(value: fc.Arbitrary<Value>) =>
+    evenly(peers).chain((count) => fc.array(value, { minLength: count, maxLength: count }));
+  const request = fc.record({
+    key: text,
+    random,
+    tried: fc.uniqueArray(evenly(peers), { maxLength: 5 }),
+    inFlight: ofEach(inFlight),
+    latencyMs: ofEach(latencyMs),
+    idleMs: ofEach(idleMs),
+  });
+  return fc.array(request, { minLength: 1, maxLength: 12 });
+}
+const requests = requestsTo(8);
+const byLoad = fc.constantFrom("adaptive", "least-request").map((algorithm) => ({ algorithm }));
+const listByLoad = fc.tuple(list, byLoad).map(([any, policy]) => ({ ...any, policy }));
+/** Around the number of peers beyond which not all of them are looked at. */
+const crowd = fc
+  .tuple(peer, fc.array(someWeight, { minLength: 30, maxLength: 50 }), byLoad)
+  .map(([any, weights, policy]) => {
+    const instances = weights.map((weight, i) => ({ ...any, id: `instance-${i + 1}`, weight }));
+    return { version: 1, mode: "normal", policy, instances };
+  });
+const normally = fc.record({ mode: fc.constant("normal"), nowMs, listAgeMs: ageMs });
 const snapshot = fc.record({
   schema: fc.constant(1),
   epoch: name,
@@ -145,8 +168,8 @@ const each = (...values: fc.Arbitrary<unknown>[]): fc.Arbitrary<unknown[]> => fc
 
 /** Arguments for every function: bad ones where it takes values from outside, else any that its contract allows. */
 export const GENERATORS: Readonly<Record<FunctionName, fc.Arbitrary<readonly unknown[]>>> = {
-  fadedLatency: fc.tuple(fc.double({ min: 0, max: 1e5, noNaN: true }), fc.nat(1e6), fc.nat(2e6)),
-  nextLatency: fc.tuple(fc.double({ min: 0, max: 1e5, noNaN: true }), fc.nat(1e6), fc.double({ min: 0, max: 1e5, noNaN: true }), fc.nat(2e6)),
+  fadedLatency: each(latencyMs, idleMs, evenly(40_000)),
+  nextLatency: each(latencyMs, idleMs, latencyMs, evenly(40_000)),
   isIpv4: each(fc.oneof(fc.ipV4(), fc.ipV4Extended(), text)),
   isIpv6: each(
     fc.oneof(
@@ -228,5 +251,9 @@ export const GENERATORS: Readonly<Record<FunctionName, fc.Arbitrary<readonly unk
   takeTurns: each(weights, random, fc.integer({ min: 1, max: 200 })),
   ringPicks: fc.tuple(named, requests).map(([[ids, values], given]) => [ids, values, given]),
   ringOrder: fc.tuple(named, text).map(([[ids, values], key]) => [ids, values, key]),
-  planPicks: each(list, situation, random, requests),
+  planPicks: fc.oneof(
+    each(list, situation, random, requests),
+    each(listByLoad, normally, random, requests),
+    each(crowd, normally, random, requestsTo(50)),
+  ),
 };

@@ -23,7 +23,7 @@ export async function startReportingService(port = 0): Promise<ReportingService>
 
 /** A service whose reports the test writes by hand, as wrong as it likes. */
 export async function startScriptedReports(
-  onStream: (write: (report: object) => void) => (() => void) | void,
+  onStream: (write: (report: object) => void) => (() => void) | undefined,
 ): Promise<{ port: number; stop(): void }> {
   const root = dirname(createRequire(import.meta.url).resolve("@grpc/grpc-js/package.json"));
   const definition = loadSync("xds/service/orca/v3/orca.proto", {

@@ -45,7 +45,10 @@ export async function startRouter(settings: RouterSettings): Promise<TestRouter>
   if (settings.locations !== undefined) {
     const text = await readFile(configuration, "utf8");
     const listen = `listen 127.0.0.1:${port};`;
-    await writeFile(configuration, text.replace(listen, () => `${listen}\n${settings.locations}`));
+    await writeFile(
+      configuration,
+      text.replace(listen, () => `${listen}\n${settings.locations}`),
+    );
   }
   const child = spawn(nginx.path, ["-p", directory, "-c", configuration, "-g", "daemon off;"], {
     stdio: ["ignore", "ignore", "pipe"],

@@ -124,8 +124,12 @@ function collect(child: ChildProcess, started: number): Promise<Run> {
 export async function withoutScores(stack: TestStack): Promise<void> {
   process.kill(stack.pidOf("exporter"), "SIGTERM");
   await waitFor("neutral scores", async () => {
-    const scores = (await (await fetch(`${stack.ipconfig}/v1/services/demo/scores`)).json()) as { instances: unknown[] };
-    const { peers } = (await (await fetch(`${stack.admin}/v1/services/demo`)).json()) as { peers: { weight: number }[] };
+    const scores = (await (await fetch(`${stack.ipconfig}/v1/services/demo/scores`)).json()) as {
+      instances: unknown[];
+    };
+    const { peers } = (await (await fetch(`${stack.admin}/v1/services/demo`)).json()) as {
+      peers: { weight: number }[];
+    };
     return scores.instances.length === 0 && peers.every(({ weight }) => weight === 100);
   });
 }

@@ -49,7 +49,7 @@ export function fitCoefficients(record: readonly RecordedSample[]): Fit | undefi
   const usable = record.filter(({ state, latencyMs }) => state === "up" && latencyMs !== undefined);
   if (usable.length < LEAST_SAMPLES) return undefined;
   const latencies = usable.map(({ latencyMs }) => latencyMs!);
-  const columns = EXPLAINING.map((feature) => usable.map((sample) => valueOf(sample, feature)));
+  const columns = EXPLAINING.map((feature) => usable.map((sample) => explainingValue(sample, feature)));
   const means = columns.map(meanOf);
   const deviations = columns.map((column, index) => deviationOf(column, means[index]!));
   const meanLatency = meanOf(latencies);
@@ -59,7 +59,10 @@ export function fitCoefficients(record: readonly RecordedSample[]): Fit | undefi
   );
   const x = new Matrix(rows);
   const y = Matrix.columnVector(latencies.map((latency) => latency - meanLatency));
-  const normal = x.transpose().mmul(x).add(Matrix.eye(EXPLAINING.length).mul(RIDGE * usable.length));
+  const normal = x
+    .transpose()
+    .mmul(x)
+    .add(Matrix.eye(EXPLAINING.length).mul(RIDGE * usable.length));
   const beta = solve(normal, x.transpose().mmul(y)).to1DArray();
 
   const residuals = y.clone().sub(x.mmul(Matrix.columnVector(beta)));
@@ -93,7 +96,7 @@ export function fitCoefficients(record: readonly RecordedSample[]): Fit | undefi
 }
 
 /** In the unit of the score's features, but for requests in flight, which a record of one service compares as they are. */
-function valueOf(sample: RecordedSample, feature: Explaining): number {
+function explainingValue(sample: RecordedSample, feature: Explaining): number {
   if (feature === "errors") {
     const { errorsPerSecond = 0, requestsPerSecond = 0 } = sample;
     return errorsPerSecond === 0 ? 0 : Math.min(1, errorsPerSecond / Math.max(requestsPerSecond, errorsPerSecond));

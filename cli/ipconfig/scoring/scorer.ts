@@ -3,7 +3,15 @@ import { scoredWeight } from "../../../lua/core/weights.ts";
 import type { Instance } from "../../store/schemas.ts";
 import { FIGURE_NAMES, type Sample, type ServiceStatus } from "../../store/status.ts";
 import { DEFAULT_DAMPING, damp, FLOOR, slowStartFactor } from "./damping.ts";
-import { DEFAULT_COEFFICIENTS, type Features, featuresOf, type Means, type Medians, medianOf, scoreOf } from "./model.ts";
+import {
+  DEFAULT_COEFFICIENTS,
+  type Features,
+  featuresOf,
+  type Means,
+  type Medians,
+  medianOf,
+  scoreOf,
+} from "./model.ts";
 import { chooseTop } from "./top.ts";
 import { createWindow, meanOf, presenceOf, pushSlot, type Window } from "./window.ts";
 

@@ -6,7 +6,11 @@ const HYSTERESIS = 0.1;
  * @param scores by id; instances of score 0 are down and are not chosen
  * @param before those that were chosen the last time
  */
-export function chooseTop(scores: ReadonlyMap<string, number>, count: number, before: ReadonlySet<string>): Set<string> {
+export function chooseTop(
+  scores: ReadonlyMap<string, number>,
+  count: number,
+  before: ReadonlySet<string>,
+): Set<string> {
   const ranked = [...scores]
     .filter(([, score]) => score > 0)
     .map(([id, score]) => ({ id, rank: score + (before.has(id) ? HYSTERESIS : 0) }))

@@ -38,8 +38,8 @@ export function pushSlot(window: Window, values: ArrayLike<number>): void {
     const place = figure * slots + window.head;
     const oldest = ring[place]!;
     const newest = values[figure]!;
-    const hadOldest = oldest === oldest;
-    const hasNewest = newest === newest;
+    const hadOldest = !Number.isNaN(oldest);
+    const hasNewest = !Number.isNaN(newest);
     sums[figure] = sums[figure]! * DECAY + (hasNewest ? newest : 0) - (hadOldest ? oldest * last : 0);
     presence[figure] = presence[figure]! * DECAY + (hasNewest ? 1 : 0) - (hadOldest ? last : 0);
     ring[place] = newest;

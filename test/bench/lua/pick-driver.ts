@@ -17,6 +17,12 @@ const runtime = {
 measurePicks(runtime, (figure) => {
   collectgarbage("restart");
   const { algorithm, peers, nanosecondsPerPick, bytesPerPick, buildMilliseconds, bytesPerPeer } = figure;
-  const numbers = string.format("%.2f %.4f %.3f %.0f", nanosecondsPerPick, bytesPerPick!, buildMilliseconds, bytesPerPeer!);
+  const numbers = string.format(
+    "%.2f %.4f %.3f %.0f",
+    nanosecondsPerPick,
+    bytesPerPick!,
+    buildMilliseconds,
+    bytesPerPeer!,
+  );
   print(`${algorithm} ${peers} ${numbers}`);
 });

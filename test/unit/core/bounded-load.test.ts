@@ -1,8 +1,8 @@
-import type { Load } from "../../../lua/core/pick-request.ts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { hashText } from "../../../lua/core/hash.ts";
 import { pickPeer } from "../../../lua/core/pick.ts";
+import type { Load } from "../../../lua/core/pick-request.ts";
 import type { Plan } from "../../../lua/core/plan.ts";
 import { anyWeights, ownerOf, planOf, randoms, request } from "./fixtures.ts";
 

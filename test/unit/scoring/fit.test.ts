@@ -32,11 +32,18 @@ function record(samples: number, latencyOf: (sample: RecordedSample) => number):
 describe("fitting", () => {
   test("finds known coefficients within five percent", () => {
     const fit = fitCoefficients(
-      record(3600, ({ cpu, memory, errorsPerSecond, inFlight }) => 5 + 40 * cpu! + 8 * memory! + 20 * (errorsPerSecond! / 100) + 0.6 * inFlight!),
+      record(
+        3600,
+        ({ cpu, memory, errorsPerSecond, inFlight }) =>
+          5 + 40 * cpu! + 8 * memory! + 20 * (errorsPerSecond! / 100) + 0.6 * inFlight!,
+      ),
     )!;
-    const found = Object.fromEntries(fit.terms.map(({ feature, millisecondsPerUnit }) => [feature, millisecondsPerUnit]));
+    const found = Object.fromEntries(
+      fit.terms.map(({ feature, millisecondsPerUnit }) => [feature, millisecondsPerUnit]),
+    );
     const known: Record<string, number> = { cpu: 40, memory: 8, errors: 20, inFlight: 0.6 };
-    for (const [feature, value] of Object.entries(known)) expect(Math.abs(found[feature]! / value - 1)).toBeLessThan(0.05);
+    for (const [feature, value] of Object.entries(known))
+      expect(Math.abs(found[feature]! / value - 1)).toBeLessThan(0.05);
     expect(Math.abs(fit.interceptMs - 5)).toBeLessThan(0.5);
     expect(fit.rSquared).toBeGreaterThan(0.99);
   });

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { createServiceScorer } from "../../../cli/ipconfig/scoring/scorer.ts";
-import { scoredWeight } from "../../../lua/core/weights.ts";
-import type { Policy } from "../../../lua/core/types.ts";
 import type { Instance } from "../../../cli/store/schemas.ts";
 import type { Sample } from "../../../cli/store/status.ts";
+import type { Policy } from "../../../lua/core/types.ts";
+import { scoredWeight } from "../../../lua/core/weights.ts";
 
 const POLICY: Policy = { algorithm: "weighted-random" };
 
@@ -29,18 +29,33 @@ function run(
       if (sample !== undefined) samples.set(id, sample);
     }
     if (scorer.tick({ at: 0, intervalMs: 1000, samples }, members, policy, second * 1000, false)) published++;
-    weights.push(Object.fromEntries(ids.map((id) => [id, scorer.isChosen(id) ? scoredWeight(100, scorer.scoreOf(id)) : 0])));
+    weights.push(
+      Object.fromEntries(ids.map((id) => [id, scorer.isChosen(id) ? scoredWeight(100, scorer.scoreOf(id)) : 0])),
+    );
   }
   return { scorer, members, weights, published, last: weights.at(-1)! };
 }
 
-const idle: Sample = { state: "up", cpu: 0.02, memory: 0.3, requestsPerSecond: 10, errorsPerSecond: 0, latencyMs: 2, inFlight: 0 };
+const idle: Sample = {
+  state: "up",
+  cpu: 0.02,
+  memory: 0.3,
+  requestsPerSecond: 10,
+  errorsPerSecond: 0,
+  latencyMs: 2,
+  inFlight: 0,
+};
 const ABC = ["a", "b", "c"];
 
 describe("scores", () => {
   test("of equal instances are equal, and noise publishes nothing", () => {
     const noise = (): number => Math.random() * 0.03;
-    const { weights, published } = run(ABC, 120, () => ({ ...idle, cpu: 0.05 + noise(), memory: 0.31 + noise(), latencyMs: 2 + 3 * Math.random() }));
+    const { weights, published } = run(ABC, 120, () => ({
+      ...idle,
+      cpu: 0.05 + noise(),
+      memory: 0.31 + noise(),
+      latencyMs: 2 + 3 * Math.random(),
+    }));
     for (const second of weights) {
       const present = Object.values(second);
       expect(Math.max(...present) / Math.min(...present)).toBeLessThan(1.1);
@@ -49,7 +64,9 @@ describe("scores", () => {
   });
 
   test("of a busy instance fall below half within three seconds, step by step, and come back", () => {
-    const { weights } = run(ABC, 40, (id, second) => (id === "a" && second >= 10 && second < 20 ? { ...idle, cpu: 1 } : idle));
+    const { weights } = run(ABC, 40, (id, second) =>
+      id === "a" && second >= 10 && second < 20 ? { ...idle, cpu: 1 } : idle,
+    );
     expect(weights[9]!.a).toBeGreaterThan(90);
     expect(weights[12]!.a).toBeLessThan(40);
     expect(weights[19]!.a).toBeGreaterThanOrEqual(5);
@@ -73,7 +90,9 @@ describe("scores", () => {
   });
 
   test("never take an instance that lives below a twentieth of its weight", () => {
-    const { last } = run(ABC, 60, (id) => (id === "a" ? { ...idle, cpu: 1, latencyMs: 5000, errorsPerSecond: 10 } : idle));
+    const { last } = run(ABC, 60, (id) =>
+      id === "a" ? { ...idle, cpu: 1, latencyMs: 5000, errorsPerSecond: 10 } : idle,
+    );
     expect(last.a).toBe(5);
   });
 
@@ -123,10 +142,17 @@ describe("scores", () => {
     const { weights } = run(
       ["a", "b", "c", "d"],
       60,
-      (id, second) => ({ ...idle, cpu: id === "d" ? 0.9 : id === "a" ? 0.1 : 0.2 + 0.05 * Math.sin(second + (id === "b" ? 0 : 3)) }),
+      (id, second) => ({
+        ...idle,
+        cpu: id === "d" ? 0.9 : id === "a" ? 0.1 : 0.2 + 0.05 * Math.sin(second + (id === "b" ? 0 : 3)),
+      }),
       { ...POLICY, top: 2 },
     );
-    const chosen = weights.slice(20).map((second) => Object.keys(second).filter((id) => second[id]! > 0).join());
+    const chosen = weights.slice(20).map((second) =>
+      Object.keys(second)
+        .filter((id) => second[id]! > 0)
+        .join(),
+    );
     expect(new Set(chosen).size).toBe(1);
     expect(chosen[0]).toMatch(/^a,[bc]$/);
   });

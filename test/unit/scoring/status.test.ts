@@ -23,12 +23,17 @@ describe("what an instance reports", () => {
     expect(sanitizeFigures({ cpu: undefined, memory: null }, () => expect.unreachable())).toEqual({});
   });
 
-  test.each(["", "null", "[]", "{}", '{"at":1}', '{"at":1,"intervalMs":0,"samples":{}}', '{"at":"x","intervalMs":1000,"samples":{}}'])(
-    "%s is no status",
-    (text) => {
-      expect(decodeStatus(text, () => undefined)).toBeUndefined();
-    },
-  );
+  test.each([
+    "",
+    "null",
+    "[]",
+    "{}",
+    '{"at":1}',
+    '{"at":1,"intervalMs":0,"samples":{}}',
+    '{"at":"x","intervalMs":1000,"samples":{}}',
+  ])("%s is no status", (text) => {
+    expect(decodeStatus(text, () => undefined)).toBeUndefined();
+  });
 
   test("is the same after it went through etcd, but for what was never valid", () => {
     const samples = new Map([

@@ -16,7 +16,9 @@ function meanByDefinition(history: readonly number[], slots: number): number | u
 }
 
 describe("a sliding window", () => {
-  const values = fc.array(fc.oneof(fc.double({ min: 0, max: 1e6, noNaN: true }), fc.constant(Number.NaN)), { maxLength: 300 });
+  const values = fc.array(fc.oneof(fc.double({ min: 0, max: 1e6, noNaN: true }), fc.constant(Number.NaN)), {
+    maxLength: 300,
+  });
 
   test("is the weighted mean of its slots, however long it runs", () => {
     fc.assert(
