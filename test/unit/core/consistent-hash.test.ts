@@ -48,11 +48,29 @@ describe("consistent-hash", () => {
     );
   });
 
-  it("moves a few keys when scores move a little, also where the sum of the weights passes a power of two", () => {
+  it("moves a few keys when weights move a little, also where the sum of the weights passes a power of two", () => {
     const before = owners([85, 86, 86]);
     const after = owners([85, 86, 84]);
     const moved = before.filter((owner, i) => owner !== after[i]).length;
     expect(moved / KEYS.length).toBeLessThan(0.03);
+  });
+
+  it("moves no key when scores move, but those of an instance that goes down", () => {
+    const list = listOf("consistent-hash", [100, 100, 100]);
+    const scored = (weights: readonly number[]) =>
+      preparePlan(
+        { ...list, instances: list.instances.map((each, i) => ({ ...each, weight: weights[i]! })) },
+        FRESH,
+        0,
+      );
+    const before = owners([100, 100, 100]);
+    const moved = scored([100, 37, 1]);
+    expect(KEYS.map((key) => ownerOf(moved, key))).toEqual(before);
+    const down = scored([100, 0, 100]);
+    for (const [i, owner] of before.entries()) {
+      if (owner === "demo-2") expect(ownerOf(down, KEYS[i]!)).not.toBe("demo-2");
+      else expect(ownerOf(down, KEYS[i]!)).toBe(owner);
+    }
   });
 
   it("does not depend on the order of the list", () => {

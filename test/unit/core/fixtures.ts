@@ -7,7 +7,14 @@ import type { Algorithm, Override, Peer, Policy, ServiceList } from "../../../lu
 
 export const NOW_MS = 1_700_000_000_000;
 export const FRESH: Situation = { mode: "normal", nowMs: NOW_MS, listAgeMs: 0 };
-export const EVERY_ALGORITHM: readonly Algorithm[] = ["weighted-random", "round-robin", "consistent-hash", "best"];
+export const EVERY_ALGORITHM: readonly Algorithm[] = [
+  "adaptive",
+  "weighted-random",
+  "round-robin",
+  "least-request",
+  "consistent-hash",
+  "best",
+];
 
 export function peer(fields: Partial<Peer> = {}): Peer {
   return {
@@ -33,7 +40,7 @@ export function policyOf(algorithm: Algorithm): Policy {
 
 /** A list of `demo-1`, `demo-2` and so on with these weights. */
 export function listOf(algorithm: Algorithm, weights: readonly number[]): ServiceList {
-  const instances = weights.map((weight, i) => peer({ id: `demo-${i + 1}`, weight }));
+  const instances = weights.map((weight, i) => peer({ id: `demo-${i + 1}`, baseWeight: weight, weight }));
   return { version: 1, mode: "normal", policy: policyOf(algorithm), instances };
 }
 
