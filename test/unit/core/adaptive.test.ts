@@ -40,13 +40,13 @@ function partsOfFair(counts: readonly number[], weights: readonly number[]): num
 
 describe.each(["adaptive", "least-request"] as const)("%s", (algorithm) => {
   it.each([
-    [equal(4)],
-    [[60, 30, 10]],
-    [[1000, 1]],
-    [[7, 11, 13, 17, 19, 23]],
-    [[...equal(31), 900]],
-    [[...equal(32), 900]],
-  ])("gives %j their shares of 100,000 draws within a point while nothing is in flight", (weights) => {
+    { who: "4 equal peers", weights: equal(4) },
+    { who: "60, 30 and 10", weights: [60, 30, 10] },
+    { who: "1000 and 1", weights: [1000, 1] },
+    { who: "6 peers", weights: [7, 11, 13, 17, 19, 23] },
+    { who: "32 peers, one of them heavy,", weights: [...equal(31), 900] },
+    { who: "33 peers, one of them heavy,", weights: [...equal(32), 900] },
+  ])("gives $who their shares of 100,000 draws within a point while nothing is in flight", ({ weights }) => {
     const counts = countPicks(planOf(algorithm, weights), 100_000, idle(weights.length));
     for (const [i, weight] of weights.entries()) {
       const share = counts[i]! / 100_000;
@@ -230,11 +230,11 @@ describe("adaptive, simulated", () => {
   });
 
   it.each([
-    { weights: [99, 1], least: 0.7, most: 1.3 },
-    { weights: [75, 25], least: 0.8, most: 1.2 },
-    { weights: [300, 100, 100, 100], least: 0.8, most: 1.25 },
-    { weights: [...equal(9), 10], least: 0.6, most: 1.4 },
-  ])("gives equally fast peers of weights $weights their parts, though latencies differ by chance", (given) => {
+    { who: "99 and 1", weights: [99, 1], least: 0.7, most: 1.3 },
+    { who: "75 and 25", weights: [75, 25], least: 0.8, most: 1.2 },
+    { who: "300 and thrice 100", weights: [300, 100, 100, 100], least: 0.8, most: 1.25 },
+    { who: "nine times 100 and 10", weights: [...equal(9), 10], least: 0.6, most: 1.4 },
+  ])("gives weights of $who their parts where all are equally fast, though latencies differ by chance", (given) => {
     const { weights, least, most } = given;
     const servers = weights.map((weight) => ({ weight, slots: 1000, serviceMs: tenMs }));
     for (const inFlightPerWorker of [0.2, 1, 4]) {
