@@ -6,7 +6,14 @@ import { usageError } from "../errors.ts";
 import { type Catalog, readCatalog, serviceNames } from "./catalog.ts";
 import { commitChange, inTransactions, type Outcome } from "./change.ts";
 import type { Store } from "./etcd.ts";
-import { describeInstance, describePolicy, sameInstance, samePolicy, type Write } from "./registration.ts";
+import {
+  describeInstance,
+  describePolicy,
+  putKeepingLease,
+  sameInstance,
+  samePolicy,
+  type Write,
+} from "./registration.ts";
 import { describeIssue, type Instance, instanceSchema, NAME_RULE, policySchema } from "./schemas.ts";
 
 /** Services, their instances and policies, as `apply` reads and `dump` writes them. */
@@ -136,7 +143,7 @@ export async function applyManifest(
           catalog.revision,
           { at: Date.now(), by: write.by, action: "apply", detail, reason: write.reason },
           group.map(({ key }) => ({ key, modRevision: catalog.revisionOf(key) })),
-          group.map(({ key, value }) => (value === undefined ? { delete: key } : { put: key, value })),
+          group.map(({ key, value }) => (value === undefined ? { delete: key } : putKeepingLease(catalog, key, value))),
         );
       }
     }

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { checkPolicy, DEFAULT_POLICY } from "../../lua/core/policy.ts";
 import type { Policy } from "../../lua/core/types.ts";
 import { usageError } from "../errors.ts";
-import { policyOf, readCatalog } from "./catalog.ts";
+import { type Catalog, policyOf, readCatalog } from "./catalog.ts";
 import { type Author, commitChange, type Outcome } from "./change.ts";
 import type { Operation, Store } from "./etcd.ts";
 import { requireInstance, requireName, requireService } from "./lookup.ts";
@@ -53,7 +53,7 @@ export async function registerInstance(
       reason: write.reason,
     },
     [{ key, modRevision: catalog.revisionOf(key) }],
-    [{ put: key, value: JSON.stringify(instance) }],
+    [putKeepingLease(catalog, key, JSON.stringify(instance))],
   );
   return { service, changes, revision };
 }
@@ -113,6 +113,12 @@ export async function changePolicy(
     [{ put: key, value: JSON.stringify(policy) }],
   );
   return { service, changes, revision };
+}
+
+/** An instance that has registered itself goes when its lease ends, whoever has changed it since. */
+export function putKeepingLease(catalog: Catalog, key: string, value: string): Operation {
+  const lease = catalog.leaseOf(key);
+  return lease === "0" ? { put: key, value } : { put: key, value, lease };
 }
 
 export function describeInstance({ id, address, port, weight }: Instance): string {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { openStore } from "../../cli/store/etcd.ts";
 import { startEtcd, type TestEtcd } from "../support/etcd.ts";
 import { routectlFor } from "../support/routectl.ts";
 import { type Writes, writesTo } from "../support/writes.ts";
@@ -132,4 +133,19 @@ it("takes a service with more instances than a transaction holds", async () => {
   const lines = Array.from({ length: 300 }, (_, i) => `      - {id: i${i}, address: 10.0.${i % 256}.1, port: 80}`);
   await apply(`services:\n  wide:\n    instances:\n${lines.join("\n")}\n`);
   expect(await etcd.raw.list("/routectl/v1/services/wide/instances/")).toHaveLength(300);
+});
+
+it("an instance that has registered itself still goes with its lease after it was changed by hand", async () => {
+  const store = openStore({ urls: etcd.url });
+  const lease = await store.keepLease(2, () => undefined);
+  const key = store.keys.instance("orders", "self");
+  const value = { id: "self", name: "self", address: "10.0.0.9", port: 1, weight: 100, metadata: {} };
+  await store.commit([{ key, modRevision: 0 }], [{ put: key, value: JSON.stringify(value), lease: lease.id }]);
+  await apply("services: { orders: { instances: [{ id: self, address: 10.0.0.9, port: 2 }] } }");
+  const { status } = await cli.run("service", "register", "orders", "--id", "self", "--weight", "7");
+  expect(status).toBe(0);
+  expect((await store.get(key)).item).toMatchObject({ lease: lease.id });
+  await lease.stop();
+  expect((await store.get(key)).item).toBeUndefined();
+  store.close();
 });
