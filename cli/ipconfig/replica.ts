@@ -5,8 +5,10 @@ import { type Catalog, createCatalog } from "../store/catalog.ts";
 import type { Store } from "../store/etcd.ts";
 import { startMirror } from "../store/mirror.ts";
 import { keepEpoch } from "./epoch.ts";
+import { createEpochDoubts } from "./epoch-doubts.ts";
 import { endOverdueOverrides } from "./expiry.ts";
 import { createMetrics } from "./metrics.ts";
+import { createPublication, RETAIN_MS } from "./publication.ts";
 import { createPublisher } from "./publisher.ts";
 import { startResolver } from "./resolver.ts";
 import { createRouterRegister } from "./routers.ts";
@@ -23,11 +25,7 @@ export interface ReplicaOptions {
 const PROBE_MS = 1000;
 const RESOLVE_MS = 10_000;
 const UPKEEP_MS = 1000;
-const SCORE_INTERVAL_MS = 250;
-const RETAIN_MS = 600_000;
 const MAX_WARNINGS = 10_000;
-/** A new epoch makes every router take everything anew: not more often than this. */
-const RENEWAL_INTERVAL_MS = 5000;
 
 /** Runs one ipconfig: watches etcd, keeps the lists and serves them. @returns its URL, and how to stop it */
 export async function startReplica(
@@ -55,54 +53,27 @@ export async function startReplica(
   const routers = createRouterRegister(() => performance.now());
   const epochs = keepEpoch(store, (error) => logger.warn(`the epoch can't be written: ${error.message}`));
   let connected = false;
-  let publishedAt = performance.now();
 
   const onInvalid = (key: string, reason: string): void => {
     metrics.invalidValues.inc();
     warnOnce(key, `ignored ${escapeText(key)} in etcd: ${escapeText(reason)}; the value before it stays in force`);
   };
 
-  /** Services with changes that are not published yet. */
-  const unpublished = new Set<string>();
-  /** What is there to publish waits for an epoch or a revision, which may have to be asked for again. */
-  let waiting = false;
-  /** When services that etcd has lost are let go, though nobody registered them again. */
-  let releaseAt = Number.POSITIVE_INFINITY;
-
-  const publishNews = (catalog: Catalog): void => {
-    const epoch = epochs.current(catalog);
-    const sameRevision = epoch === publisher.epoch && catalog.revision === publisher.revision;
-    waiting = epoch === undefined || (sameRevision && unpublished.size > 0);
-    if (epoch === undefined) return;
-    if (sameRevision) {
-      // A list has found what a watch lost, and later changes are out already: routers would not ask for this revision.
-      if (waiting) epochs.renew(catalog);
-      return;
-    }
-    publishedAt = performance.now();
-    publisher.publish(catalog, epoch, unpublished);
-    unpublished.clear();
-    resolver.resolveNew();
-  };
-
-  /** Scores move every second: what they change is published four times a second at most. */
-  let scorePublication: NodeJS.Timeout | undefined;
-  const publishScores = (): void => {
-    scorePublication ??= setTimeout(() => {
-      scorePublication = undefined;
-      publishNews(mirror.catalog());
-    }, SCORE_INTERVAL_MS);
-  };
+  const publication = createPublication(
+    publisher,
+    epochs,
+    () => mirror.catalog(),
+    () => resolver.resolveNew(),
+    (service) => logger.error(`service ${service} was not registered again since etcd lost its data: it is removed`),
+  );
 
   /** Statuses of one batch of changes; taken once the whole batch is in the catalog. */
   let statuses: { service: string; exporter: string; value: string | undefined; modRevision: number }[] = [];
   let first = true;
   const takeStatuses = (catalog: Catalog): void => {
     for (const { service, exporter, value, modRevision } of statuses) {
-      if (!scoreboard.take(service, exporter, value, catalog.services.get(service), first)) continue;
-      catalog.advance(modRevision);
-      unpublished.add(service);
-      publishScores();
+      const moved = scoreboard.take(service, exporter, value, catalog.services.get(service), first);
+      if (moved) publication.onScores(catalog, service, modRevision);
     }
     statuses = [];
     first = false;
@@ -117,18 +88,13 @@ export async function startReplica(
     (catalog) => ({
       onChange: (touched) => {
         takeStatuses(catalog());
-        for (const service of touched) unpublished.add(service);
-        // Manual changes go out at once; a change of scores alone waits for its turn.
-        if (touched.size > 0 || scorePublication === undefined) publishNews(catalog());
+        publication.onChange(catalog(), touched);
       },
       onRestored: (empty) => {
         if (publisher.epoch !== undefined) epochs.leave(publisher.epoch);
-        waiting = false;
+        publication.forgetWaiting();
         // Services come back one after the other, as they are registered again: those that are missing must not vanish.
-        if (empty) {
-          publisher.retainAll();
-          releaseAt = performance.now() + RETAIN_MS;
-        }
+        if (empty) publication.onDataLost();
         logger.error(
           empty
             ? `etcd has lost its data: each service stays as it was until it is registered again, for ${RETAIN_MS / 60_000} minutes at most after the first one is`
@@ -163,64 +129,34 @@ export async function startReplica(
   const upkeep = setInterval(() => {
     // Without etcd nothing can be ended; what is overdue ends when it answers again.
     endOverdueOverrides(store, mirror.catalog(), Date.now()).catch(() => undefined);
-    if (mirror.hasLostData()) releaseAt = performance.now() + RETAIN_MS;
-    else if (performance.now() > releaseAt) {
-      releaseAt = Number.POSITIVE_INFINITY;
-      for (const service of publisher.releaseRetained(mirror.catalog())) {
-        logger.error(`service ${service} was not registered again since etcd lost its data: it is removed`);
-        unpublished.add(service);
-        waiting = true;
-      }
-    }
-    if (waiting) publishNews(mirror.catalog());
+    publication.keepUp(mirror.catalog(), mirror.hasLostData());
   }, UPKEEP_MS);
 
-  let askedAt = Number.NEGATIVE_INFINITY;
-  /** Begins a new epoch if etcd itself, asked now, is still at ours. Whoever asks for it, it happens rarely. */
-  const renewEpochIf = (why: string, confirm: () => Promise<boolean>): void => {
-    if (performance.now() - askedAt < RENEWAL_INTERVAL_MS) return;
-    askedAt = performance.now();
-    const { epoch } = publisher;
-    confirm().then(
-      (confirmed) => {
-        if (!confirmed || epoch === undefined || epoch !== publisher.epoch) return;
-        logger.error(`${why}, as after a restore: a new epoch begins`);
-        epochs.leave(epoch);
-        publishNews(mirror.catalog());
-      },
-      () => undefined,
-    );
-  };
-
-  /** Only what a router has reported that it applies counts: anyone may name a revision. */
-  const onAhead = (node: string, revision: number): void => {
-    const report = routers.live().find((router) => router.node === node);
-    const applied = report?.workers.some((worker) => worker.epoch === publisher.epoch && worker.revision >= revision);
-    if (applied !== true) return;
-    renewEpochIf("a router has seen newer data than etcd has", async () => (await mirror.probe()) < revision);
-  };
-
-  const onLeftEpochs = (left: readonly string[]): void => {
-    const { epoch } = publisher;
-    if (epoch === undefined || !left.includes(epoch)) return;
-    renewEpochIf("a router has left this epoch before", async () => {
-      const { item } = await store.get(store.keys.epoch());
-      return item?.value === epoch;
-    });
-  };
+  const doubts = createEpochDoubts({
+    epoch: () => publisher.epoch,
+    routers: routers.live,
+    newestRevision: mirror.probe,
+    epochInEtcd: async () => (await store.get(store.keys.epoch())).item?.value,
+    leave: (epoch, why) => {
+      logger.error(`${why}, as after a restore: a new epoch begins`);
+      epochs.leave(epoch);
+      publication.onChange(mirror.catalog(), new Set());
+    },
+  });
 
   const app = createServer({
     publisher,
     etcdConnected: () => connected,
     // Without what is still to be published: a router that was given a later revision would never ask for it.
-    seenRevision: () => (unpublished.size > 0 ? publisher.revision : mirror.seenRevision()),
-    onAhead,
+    seenRevision: () => (publication.isBehind() ? publisher.revision : mirror.seenRevision()),
+    onAhead: doubts.onAhead,
     acknowledge: (node, report) => {
-      onLeftEpochs(report.leftEpochs);
+      doubts.onReport(report);
       const behind = routers.live().find((router) => router.node === node);
       const applies = report.workers.every((worker) => worker.revision >= publisher.revision);
       const appliedBefore = behind?.workers.every((worker) => worker.revision >= publisher.revision) ?? true;
-      if (applies && !appliedBefore) metrics.propagation.observe((performance.now() - publishedAt) / 1000);
+      if (applies && !appliedBefore)
+        metrics.propagation.observe((performance.now() - publication.publishedAt()) / 1000);
       return routers.acknowledge(node, report);
     },
     routers: routers.live,
@@ -233,7 +169,7 @@ export async function startReplica(
 
   const stopWatching = async (): Promise<void> => {
     clearInterval(upkeep);
-    clearTimeout(scorePublication);
+    publication.stop();
     resolver.stop();
     await mirror.stop();
   };

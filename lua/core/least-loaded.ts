@@ -17,9 +17,10 @@ const LEAST_LATENCY_MS = 5;
  * The peer that a draw by weight names, unless another's cost is clearly less. The cost is the requests in flight, this
  * one included, in relation to the weight, for `adaptive` times latency.
  *
- * By cost alone an idle service would send everything to its heaviest peer; so a peer without anything in flight may keep
- * what is drawn for it, as long as it is about as fast as the one of the least cost. Thus weights hold when little is
- * under way, whatever the noise of the latencies, and under load requests in flight are kept in proportion to them.
+ * By cost alone an idle service would send everything to its heaviest peer; so a peer also keeps what is drawn for it
+ * when, its weight apart, the request waits there hardly longer than at an idle peer as fast as the one of the least
+ * cost. Thus weights hold when little is under way, whatever the noise of the latencies, and under load requests in
+ * flight are kept in proportion to them.
  *
  * Looking at every peer costs little for few of them, and balances far better than two choices: a router worker knows
  * only its own requests, so that what it knows of two random peers says little.
@@ -56,7 +57,7 @@ function bestOfAll(plan: Plan, request: PickRequest): number {
     costs[peer] = cost;
   }
   const drawn = drawAlias(plan.aliasTable!, request.random);
-  if (keeps(costs[drawn]!, weights[drawn]!, loads[drawn], least, latencyOfLeast)) return drawn;
+  if (keeps(costs[drawn]!, weights[drawn]!, least, latencyOfLeast)) return drawn;
 
   const limit = least * TIE_BAND;
   let tied = 0;
@@ -112,7 +113,7 @@ function bestOfDraws(plan: Plan, request: PickRequest): number {
     at = nextRandom(at);
   }
   const first = drawAlias(table, random);
-  if (keeps(costs[0]!, weights[first]!, loads[first], least, latencyOfLeast)) return first;
+  if (keeps(costs[0]!, weights[first]!, least, latencyOfLeast)) return first;
   at = random;
   for (let draw = 0; draw < DRAWS; draw++) {
     const cost = costs[draw]!;
@@ -147,11 +148,8 @@ function costOf(latencyMs: number, load: Load | undefined, weight: number): numb
 }
 
 /** Whether a peer that was drawn by weight takes the request; `cost` is negative when it was tried. */
-function keeps(cost: number, weight: number, load: Load | undefined, least: number, latencyOfLeast: number): boolean {
-  if (cost < 0) return false;
-  if (cost <= least * TIE_BAND) return true;
-  // Without anything in flight a peer's cost times its weight is its latency.
-  return (load === undefined || load.inFlight === 0) && cost * weight <= latencyOfLeast * TIE_BAND;
+function keeps(cost: number, weight: number, least: number, latencyOfLeast: number): boolean {
+  return cost >= 0 && (cost <= least * TIE_BAND || cost * weight <= latencyOfLeast * TIE_BAND);
 }
 
 /** The next number of a multiplicative sequence: one random number serves a whole pick, alike in both runtimes. */

@@ -1,10 +1,10 @@
 import { encodeJson } from "./json.ts";
 import { lastAttempt } from "./last-attempt.ts";
-import { beginRequest, endRequest, routedRequest } from "./request.ts";
+import { endRequest, routedRequest } from "./request.ts";
 import { countAttempt } from "./responses.ts";
 import { currentTable } from "./tables.ts";
 
-/** Access phase: finds what the service routes by, and answers 503 when nothing can serve. */
+/** Access phase: answers 503 when nothing can serve; later phases can't. */
 export function access(): void {
   const service = ngx.var["routectl_service"];
   if (service === undefined || service === "") {
@@ -23,7 +23,6 @@ export function access(): void {
     countAttempt(before, tonumber(lastAttempt("upstream_status")));
     endRequest(before);
   }
-  beginRequest(table);
 }
 
 function refuse(error: string, message: string): void {

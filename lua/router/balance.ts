@@ -63,7 +63,7 @@ export function balance(): void {
   request.load = load;
 }
 
-/** The request's record; made here where nginx has skipped the access phase: in subrequests, and after `satisfy any`. */
+/** The request's record; begun with its first attempt. nginx runs no access phase for subrequests, nor after `satisfy any`. */
 function recordOf(): RoutedRequest | undefined {
   if (ngx.is_subrequest) return subrequestRecord(tableOfRequest);
   const known = routedRequest();

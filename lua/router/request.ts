@@ -88,7 +88,7 @@ function restart(request: RoutedRequest): RoutedRequest {
   return request;
 }
 
-/** The record of the request that nginx is handling; undefined when it has passed no access phase of proxy.conf. */
+/** The record of the request that nginx is handling; undefined before its first attempt. */
 export function routedRequest(): RoutedRequest | undefined {
   const slot = ngx.var[VARIABLE];
   return slot === undefined || slot === "" ? undefined : records.get(slot);

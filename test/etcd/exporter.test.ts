@@ -138,7 +138,7 @@ describe("an instance that can't be reached", () => {
     first.stop();
     await waitFor("it to be down", async () => (await scoreOf("a"))?.state === "down");
     expect(warnings.join("\n")).toMatch(new RegExp(`${service}/a is down: .*(ECONNREFUSED|UNAVAILABLE|connect)`, "i"));
-    expect((await scoreOf("b"))!.score).toBe(1);
+    expect((await scoreOf("b"))!.state).toBe("up");
     const again = await startReportingService(first.port);
     cleanUps.push(again.stop);
     await waitFor("it to be back", async () => (await scoreOf("a"))?.state === "up", 20_000);
@@ -182,7 +182,7 @@ describe("an instance that reports nonsense", () => {
     await exporter("four");
     await waitFor("a low score", async () => ((await scoreOf("silent"))?.score ?? 1) <= 0.06, 20_000);
     expect(warnings.join("\n")).toContain(`${service}/silent is silent`);
-    expect((await scoreOf("other"))!.score).toBe(1);
+    await waitFor("the other one to be well", async () => (await scoreOf("other"))!.score > 0.9);
   });
 
   test("ten thousand reports a second: most are not read, and the others go on", async () => {

@@ -81,6 +81,16 @@ describe.each(["adaptive", "least-request"] as const)("%s", (algorithm) => {
     }
   });
 
+  it("gives what a busy peer does not take to the others by weight", () => {
+    const weights = [500, 60, 30, 10];
+    const loads = weights.map((weight, i) => loadOf(i === 0 ? 1000 : weight - 1));
+    const counts = countPicks(planOf(algorithm, weights), 100_000, loads);
+    expect(counts[0]).toBe(0);
+    for (const [i, weight] of weights.entries()) {
+      if (i > 0) expect(Math.abs(counts[i]! / 100_000 - weight / 100), `demo-${i + 1}`).toBeLessThan(0.01);
+    }
+  });
+
   it("takes one of the best of five drawn from more than 32", () => {
     fc.assert(
       fc.property(fc.integer({ min: 33, max: 1000 }), fc.integer(), (count, seed) => {
@@ -191,12 +201,17 @@ describe("adaptive", () => {
     expect(againMs).toBeLessThan(30_000);
   });
 
-  it("gives a peer that has not answered for long no more than its part of what is in flight", () => {
-    const plan = planOf("adaptive", equal(3));
+  it.each([3, 40])("heaps no requests on one of %i peers because it has not answered for long", (count) => {
     const nowMs = NOW_MS + 60_000;
-    const fast = { inFlight: 2, latencyMs: 500, measuredAtMs: nowMs };
-    const hanging = { inFlight: 3, latencyMs: 500, measuredAtMs: NOW_MS };
-    expect(countPicks(plan, 1000, [hanging, fast, fast], 7, nowMs)[0]).toBe(0);
+    const loads = equal(count).map(() => ({ inFlight: 2, latencyMs: 500, measuredAtMs: nowMs }));
+    loads[0] = { inFlight: 3, latencyMs: 500, measuredAtMs: NOW_MS };
+    expect(countPicks(planOf("adaptive", equal(count)), 1000, loads, 7, nowMs)[0]).toBe(0);
+  });
+
+  it("lets a light peer keep its part while it is fast, though the heavy one has nothing in flight", () => {
+    const plan = planOf("adaptive", [99, 1]);
+    expect(countPicks(plan, 20_000, [loadOf(0, 100), loadOf(1, 50)])[1]).toBeGreaterThan(100);
+    expect(countPicks(plan, 20_000, [loadOf(0, 100), loadOf(2, 50)])[1]).toBe(0);
   });
 
   it("starts a peer that was never measured as the fastest of the others", () => {
