@@ -22,7 +22,8 @@ export function log(): void {
     const bucket = bucketOf(seconds);
     serviceLoad.buckets[bucket] = (serviceLoad.buckets[bucket] ?? 0) + 1;
     serviceLoad.durationSum += seconds;
-    if (status === 502 || status === 504) countFailedAttempt(request, status);
+    // An error that comes at once must not make its instance look fast.
+    if (status >= 500) countFailedAttempt(request, status);
     else {
       // 499: the client has gone, which may say more of the client than of the instance.
       if (status !== 499) noteLatency(request, latencyOf(request, now));
