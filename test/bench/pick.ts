@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { renderTable } from "../../cli/output/table.ts";
+import { ALGORITHMS } from "../../lua/core/types.ts";
 import { ROOT } from "../support/root.ts";
 import type { Gate } from "./gate.ts";
 import { measurePicks, type PickFigure } from "./pick-cases.ts";
@@ -9,10 +10,8 @@ import { measurePicks, type PickFigure } from "./pick-cases.ts";
 export async function benchPick(): Promise<Gate[]> {
   const lua = inLuaJit();
   const node: PickFigure[] = [];
-  measurePicks(
-    { nowSeconds: () => performance.now() / 1000, random: Math.random, heapBytes: () => undefined },
-    (figure) => node.push(figure),
-  );
+  const runtime = { nowSeconds: () => performance.now() / 1000, random: Math.random, heapBytes: () => undefined };
+  for (const algorithm of ALGORITHMS) measurePicks(runtime, algorithm, (figure) => node.push(figure));
   const rows = lua.map((figure, index) => [
     figure.algorithm,
     figure.peers,
@@ -47,11 +46,11 @@ function inLuaJit(): PickFigure[] {
   const tstl = join(ROOT, "node_modules/typescript-to-lua/dist/tstl.js");
   execFileSync(process.execPath, [tstl, "-p", join(ROOT, "test/bench/lua")], { stdio: "inherit" });
   const modules = join(ROOT, "dist/bench-lua");
-  const output = execFileSync("luajit", [join(modules, "test/bench/lua/pick-driver.lua")], {
-    env: { ...process.env, LUA_PATH: `${modules}/?.lua;;` },
-    encoding: "utf8",
-  });
-  return output
+  const driver = join(modules, "test/bench/lua/pick-driver.lua");
+  const env = { ...process.env, LUA_PATH: `${modules}/?.lua;;` };
+  const outputs = ALGORITHMS.map((algorithm) => execFileSync("luajit", [driver, algorithm], { env, encoding: "utf8" }));
+  return outputs
+    .join("")
     .trim()
     .split("\n")
     .map((line) => {

@@ -1,4 +1,8 @@
+import type { Algorithm } from "../../../lua/core/types.ts";
 import { measurePicks } from "../pick-cases.ts";
+
+/** What luajit was called with. */
+declare const arg: LuaTable<number, string>;
 
 const runtime = {
   nowSeconds: () => os.clock(),
@@ -14,7 +18,8 @@ const runtime = {
   },
 };
 
-measurePicks(runtime, (figure) => {
+/** One algorithm a process: the traces of one must not get in the way of the next. */
+measurePicks(runtime, arg.get(1) as Algorithm, (figure) => {
   collectgarbage("restart");
   const { algorithm, peers, nanosecondsPerPick, bytesPerPick, buildMilliseconds, bytesPerPeer } = figure;
   const numbers = string.format(
