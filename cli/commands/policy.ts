@@ -25,13 +25,6 @@ export function registerPolicy(program: Command): void {
   const policy = program
     .command("policy")
     .description("how a service is balanced")
-    .option("--top <count>", "only the best so many get traffic by score", parseWhole(1, 20_000))
-    .option("--status-port <port>", "where instances serve their status over gRPC", parseWhole(1, 65535))
-    .option(
-      "--slow-start-ms <milliseconds>",
-      "how long a new instance takes to its whole weight",
-      parseWhole(0, 3_600_000),
-    )
     .addHelpText("after", "\nExample:\n  $ routectl policy set demo --algorithm best");
 
   withRead(policy.command("get <service>").description("the policy in force"))

@@ -34,7 +34,10 @@ export async function startExporter(store: Store, options: ExporterOptions, logg
   const { id, intervalMs } = options;
   const probes = new Map<string, { target: ProbeTarget; probe: Probe }>();
   const metrics = createExporterMetrics(() =>
-    [...probes.values()].map(({ target, probe }) => ({ target, sample: probe.sample() })),
+    [...probes.values()].flatMap(({ target, probe }) => {
+      const sample = probe.sample();
+      return sample === undefined ? [] : [{ target, sample }];
+    }),
   );
   const warned = new Set<string>();
   const ownKey = store.keys.exporter(id);
@@ -113,19 +116,23 @@ export async function startExporter(store: Store, options: ExporterOptions, logg
   const register = async (): Promise<void> => {
     const ttlSeconds = Math.max(2, Math.ceil((intervalMs * TTL_INTERVALS) / 1000));
     const lease = await store.keepLease(ttlSeconds, () => {
+      if (registered?.lease !== lease.id) return;
       logger.warn("the lease in etcd was lost: registering again");
       registered = undefined;
     });
-    const { item } = await store.get(ownKey);
-    const written = await store.commit(
-      [{ key: ownKey, modRevision: item?.modRevision ?? 0 }],
-      [{ put: ownKey, value: JSON.stringify({ id, intervalMs, startedAt: Date.now() }), lease: lease.id }],
-    );
-    if (!written.succeeded) {
-      await lease.stop();
-      throw new Error(`another exporter is called ${id}`);
+    try {
+      const value = JSON.stringify({ id, intervalMs, startedAt: Date.now() });
+      const written = await store.commit([{ key: ownKey, modRevision: 0 }], [{ put: ownKey, value, lease: lease.id }]);
+      if (!written.succeeded) {
+        throw new Error(
+          `an exporter called ${id} is registered: its lease must end first, or give this one another --id`,
+        );
+      }
+      registered = { lease: lease.id, modRevision: written.revision, stop: lease.stop };
+    } catch (error) {
+      await lease.stop().catch(() => undefined);
+      throw error;
     }
-    registered = { lease: lease.id, modRevision: written.revision, stop: lease.stop };
   };
 
   const write = async (): Promise<void> => {
@@ -144,7 +151,9 @@ export async function startExporter(store: Store, options: ExporterOptions, logg
     for (const operations of inRequests([...puts, ...deletes])) {
       const { succeeded } = await store.commit(alive, operations);
       if (!succeeded) {
+        const { stop } = registered!;
         registered = undefined;
+        await stop().catch(() => undefined);
         return;
       }
     }
@@ -154,12 +163,14 @@ export async function startExporter(store: Store, options: ExporterOptions, logg
   const statusPuts = (lease: string): Operation[] => {
     const services = new Map<string, Map<string, Sample>>();
     for (const { target, probe } of probes.values()) {
+      const sample = probe.sample();
+      if (sample === undefined) continue;
       let samples = services.get(target.service);
       if (samples === undefined) {
         samples = new Map();
         services.set(target.service, samples);
       }
-      samples.set(target.id, rounded(probe.sample()));
+      samples.set(target.id, rounded(sample));
     }
     const at = Date.now();
     return [...services].map(([service, samples]) => ({

@@ -93,6 +93,7 @@ export async function startReplica(
       onRestored: (empty) => {
         if (publisher.epoch !== undefined) epochs.leave(publisher.epoch);
         publication.forgetWaiting();
+        if (!empty) scoreboard.reset();
         // Services come back one after the other, as they are registered again: those that are missing must not vanish.
         if (empty) publication.onDataLost();
         logger.error(

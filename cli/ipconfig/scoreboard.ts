@@ -17,6 +17,8 @@ export interface Scoreboard {
     found: CatalogService | undefined,
     first: boolean,
   ): boolean;
+  /** etcd's data is another one: what exporters have said before counts no more. */
+  reset(): void;
   /** 0..1; 1 for an instance that nobody reports for. */
   scoreOf(service: string, id: string): number;
   /** Whether `policy.top` leaves an instance on the list. */
@@ -28,12 +30,15 @@ export interface Scoreboard {
 
 interface ServiceScores {
   readonly scorer: ServiceScorer;
-  readonly exporters: Map<string, ServiceStatus>;
+  readonly exporters: Map<string, { status: ServiceStatus; takenAt: number }>;
   tickedAt: number;
 }
 
 /** An exporter's clock that differs by more than this from ours is worth a warning; what it says is used all the same. */
 const CLOCK_TOLERANCE_MS = 10_000;
+
+const MAX_AGE_MS = 5000;
+const MAX_AGE_INTERVALS = 3;
 
 /**
  * @param now a steady clock, milliseconds
@@ -76,7 +81,10 @@ export function createScoreboard(now: () => number, onProblem: (key: string, tex
     }
     const scores = known ?? { scorer: createServiceScorer(), exporters: new Map(), tickedAt: Number.NEGATIVE_INFINITY };
     services.set(service, scores);
-    scores.exporters.set(exporter, status);
+    scores.exporters.set(exporter, { status, takenAt: now() });
+    // What was not renewed is out of date, though nobody told that it is gone.
+    const maxAgeMs = Math.max(MAX_AGE_MS, status.intervalMs * MAX_AGE_INTERVALS);
+    for (const [id, { takenAt }] of scores.exporters) if (now() - takenAt > maxAgeMs) scores.exporters.delete(id);
     // Two exporters may report the same service while it changes hands: that makes one tick an interval all the same.
     if (now() - scores.tickedAt < status.intervalMs / 2) return false;
     scores.tickedAt = now();
@@ -85,6 +93,7 @@ export function createScoreboard(now: () => number, onProblem: (key: string, tex
 
   return {
     take,
+    reset: () => services.clear(),
     scoreOf: (service, id) => services.get(service)?.scorer.scoreOf(id) ?? 1,
     isChosen: (service, id) => services.get(service)?.scorer.isChosen(id) ?? true,
     report: (service) => services.get(service)?.scorer.report() ?? [],
@@ -93,10 +102,10 @@ export function createScoreboard(now: () => number, onProblem: (key: string, tex
 }
 
 /** All that is known of the instances; where two exporters differ, one that has an answer knows more. */
-function merged(exporters: ReadonlyMap<string, ServiceStatus>, newest: ServiceStatus): ServiceStatus {
+function merged(exporters: ServiceScores["exporters"], newest: ServiceStatus): ServiceStatus {
   if (exporters.size === 1) return newest;
   const samples = new Map<string, Sample>();
-  for (const status of [...exporters.values(), newest]) {
+  for (const { status } of exporters.values()) {
     for (const [id, sample] of status.samples) {
       if (sample.state === "up" || samples.get(id)?.state !== "up") samples.set(id, sample);
     }

@@ -33,6 +33,7 @@ export interface StatusServer {
 }
 
 const LEAST_INTERVAL_MS = 100;
+const MOST_INTERVAL_MS = 60_000;
 const DEFAULT_INTERVAL_MS = 1000;
 
 /** Serves the status of this process. @throws Error when the port can't be listened on */
@@ -50,10 +51,12 @@ export async function serveStatus(options: StatusOptions = {}): Promise<StatusSe
       const timer = setInterval(
         () => {
           const now = meter.read();
+          // A client that does not read gets the next report that it has room for.
+          if (call.writableNeedDrain) return;
           call.write(reportOf(before, now));
           before = now;
         },
-        Math.max(LEAST_INTERVAL_MS, asked || DEFAULT_INTERVAL_MS),
+        Math.min(MOST_INTERVAL_MS, Math.max(LEAST_INTERVAL_MS, asked || DEFAULT_INTERVAL_MS)),
       );
       call.on("cancelled", () => clearInterval(timer));
       call.on("error", () => clearInterval(timer));

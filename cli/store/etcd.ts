@@ -94,6 +94,8 @@ export function openStore(options: StoreOptions): Store {
     config.auth = { username: options.username, password: options.password };
   }
   const client = new Etcd3(config);
+  // etcd3 closes the whole connection when its last watch is cancelled, and with it the lease that it keeps alive.
+  let watchClient: Etcd3 | undefined;
   const call = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
@@ -161,8 +163,14 @@ export function openStore(options: StoreOptions): Store {
           },
         };
       }),
-    watch: (prefix, fromRevision, handler) => startWatch(client, prefix, fromRevision, handler),
-    close: () => client.close(),
+    watch: (prefix, fromRevision, handler) => {
+      watchClient ??= new Etcd3(config);
+      return startWatch(watchClient, prefix, fromRevision, handler);
+    },
+    close: () => {
+      client.close();
+      watchClient?.close();
+    },
   };
 }
 

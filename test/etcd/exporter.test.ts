@@ -1,3 +1,4 @@
+import { Server, ServerCredentials } from "@grpc/grpc-js";
 import pino from "pino";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Exporter, startExporter } from "../../cli/exporter/exporter.ts";
@@ -19,6 +20,7 @@ interface Scores {
     reason?: string;
     score: number;
     raw: number;
+    presence: number;
     means: Record<string, number>;
   }[];
 }
@@ -208,6 +210,40 @@ describe("an instance that reports nonsense", () => {
   });
 });
 
+describe("an instance with habits of its own", () => {
+  test("that reports rarely, as grpc-go does at every half minute, is not taken for silent", async () => {
+    const rare = await startScriptedReports((write) => {
+      write({ cpu_utilization: 0.5 });
+      return undefined;
+    });
+    cleanUps.push(rare.stop);
+    await register("rare", rare.port);
+    await exporter("six");
+    await waitFor("it to be scored", async () => (await scoreOf("rare"))?.means?.cpu === 0.5);
+    await waitFor("many intervals", async () => ((await scoreOf("rare"))?.presence ?? 0) === 1);
+    expect((await scoreOf("rare"))!.state).toBe("up");
+    expect(warnings.join()).not.toContain("silent");
+  });
+
+  test("that speaks neither of the two services is unscored, and scored when its next version does", async () => {
+    const nothing = new Server();
+    const port = await new Promise<number>((resolve, reject) => {
+      nothing.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
+        error ? reject(error) : resolve(bound),
+      );
+    });
+    await register("plain", port);
+    await exporter("seven");
+    const { items } = await store.list(store.keys.status(service, ""));
+    expect(items).toEqual([]);
+    nothing.forceShutdown();
+    await waitFor("it to be down", async () => (await scoreOf("plain"))?.state === "down");
+    const next = await startReportingService(port);
+    cleanUps.push(next.stop);
+    await waitFor("it to be up", async () => (await scoreOf("plain"))?.state === "up", 30_000);
+  });
+});
+
 describe("exporters", () => {
   test("share the services, put one key a service, and take over when one dies", async () => {
     const reporting = await startReportingService();
@@ -258,5 +294,20 @@ describe("exporters", () => {
     expect((await replica.service(service))!.instances.map(({ id }) => id)).toEqual(["real"]);
     await etcd.raw.put(store.keys.status(service, "forged"), "garbage");
     await waitFor("the warning", () => replica.warnings.some((text) => text.includes("is not a status")));
+  });
+
+  test("of the same name do not work at once: the second waits until the first one's lease has ended", async () => {
+    const reporting = await startReportingService();
+    cleanUps.push(reporting.stop);
+    await register("a", reporting.port);
+    const first = await exporter("twin");
+    await waitFor("it to be scored", async () => (await scoreOf("a"))?.state === "up");
+    await exporter("twin");
+    await waitFor("the warning", () => warnings.some((text) => text.includes("an exporter called twin is registered")));
+    await first.kill();
+    await waitFor("the second to take over", async () => {
+      const { items } = await store.list(store.keys.status(service, ""));
+      return items.length === 1;
+    });
   });
 });

@@ -1,7 +1,7 @@
 import { Matrix, solve } from "ml-matrix";
 import type { ScoreCoefficients } from "../../../lua/core/types.ts";
 import type { Sample } from "../../store/status.ts";
-import { medianOf } from "./model.ts";
+import { LEAST_IN_FLIGHT, medianOf, WORST_RATIO } from "./model.ts";
 
 /** One instance over one interval, as `score record` keeps it. */
 export interface RecordedSample extends Sample {
@@ -35,8 +35,6 @@ const RIDGE = 1e-3;
 const LEAST_SAMPLES = 20;
 const MAX_COEFFICIENT = 10;
 
-/** This many times the median latency costs the whole score, as in the score's own model. */
-const WORST_RATIO = 5;
 const DEFAULT_LATENCY_COEFFICIENT = 0.5;
 
 /**
@@ -55,7 +53,9 @@ export function fitCoefficients(record: readonly RecordedSample[]): Fit | undefi
   const meanLatency = meanOf(latencies);
 
   const rows = usable.map((_, row) =>
-    columns.map((column, index) => (deviations[index]! > 0 ? (column[row]! - means[index]!) / deviations[index]! : 0)),
+    columns.map((column, index) =>
+      varies(deviations[index]!, means[index]!) ? (column[row]! - means[index]!) / deviations[index]! : 0,
+    ),
   );
   const x = new Matrix(rows);
   const y = Matrix.columnVector(latencies.map((latency) => latency - meanLatency));
@@ -71,13 +71,18 @@ export function fitCoefficients(record: readonly RecordedSample[]): Fit | undefi
   const terms = EXPLAINING.map((feature, index) => ({
     feature,
     // The ridge's pull on a single standardised feature is known, and taken back.
-    millisecondsPerUnit: deviations[index]! > 0 ? (beta[index]! * (1 + RIDGE)) / deviations[index]! : 0,
+    millisecondsPerUnit: varies(deviations[index]!, means[index]!)
+      ? (beta[index]! * (1 + RIDGE)) / deviations[index]!
+      : 0,
     standardised: deviation > 0 ? beta[index]! / deviation : 0,
   }));
   const median = Math.max(medianOf([...latencies]), Number.MIN_VALUE);
+  const medianInFlight = medianOf(usable.map(({ inFlight = 0 }) => inFlight));
   const coefficient = (feature: Explaining): number => {
     const { millisecondsPerUnit } = terms.find((term) => term.feature === feature)!;
-    const cost = millisecondsPerUnit / (median * (WORST_RATIO - 1));
+    // The score counts requests in flight from the median on, and is at its worst at WORST_RATIO times that.
+    const unit = feature === "inFlight" ? Math.max(medianInFlight, LEAST_IN_FLIGHT) * (WORST_RATIO - 1) : 1;
+    const cost = (millisecondsPerUnit * unit) / (median * (WORST_RATIO - 1));
     return Number(Math.min(MAX_COEFFICIENT, Math.max(0, cost)).toPrecision(3));
   };
   return {
@@ -110,4 +115,9 @@ function meanOf(values: readonly number[]): number {
 
 function deviationOf(values: readonly number[], mean: number): number {
   return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
+}
+
+/** A constant column has a deviation of nothing but rounding. */
+function varies(deviation: number, mean: number): boolean {
+  return deviation > 1e-9 * Math.max(1, Math.abs(mean));
 }

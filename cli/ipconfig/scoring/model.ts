@@ -53,10 +53,10 @@ export type FeatureName = (typeof FEATURE_NAMES)[number];
 
 /** Differences below these say nothing: an idle instance may answer in one millisecond or in three. */
 const LEAST_LATENCY_MS = 10;
-const LEAST_IN_FLIGHT = 4;
+export const LEAST_IN_FLIGHT = 4;
 
 /** This many times the median is as bad as it gets. */
-const WORST_RATIO = 5;
+export const WORST_RATIO = 5;
 
 /** @param capacity requests that the instance can have under way; undefined when it does not say */
 export function featuresOf(means: Means, medians: Medians, capacity: number | undefined): Features {

@@ -146,7 +146,7 @@ export function createServiceScorer(): ServiceScorer {
       state.effective = state.damped * slowStartFactor(nowMs - state.since, slowStartMs);
     }
     // Everybody down at once is more likely a blind exporter than a dead service.
-    const alive = [...states.values()].some((state) => !state.down);
+    const alive = [...states].some(([id, state]) => !state.down && instances.get(id)!.weight > 0);
     for (const state of states.values()) if (state.down) state.effective = alive ? 0 : 1;
   };
 
@@ -160,12 +160,14 @@ export function createServiceScorer(): ServiceScorer {
     return medianOf(means);
   };
 
-  const choose = (count: number | undefined): void => {
+  const choose = (count: number | undefined, instances: ReadonlyMap<string, Instance>): void => {
     if (count === undefined) {
       chosen = undefined;
       return;
     }
-    chosen = chooseTop(new Map([...states].map(([id, state]) => [id, state.effective])), count, chosen ?? new Set());
+    // One that an operator has taken out by its weight is idle, and would always be the best.
+    const ranked = [...states].filter(([id]) => instances.get(id)!.weight > 0);
+    chosen = chooseTop(new Map(ranked.map(([id, state]) => [id, state.effective])), count, chosen ?? new Set());
   };
 
   /** Whether some weight has moved notably since the list was published; if so, what it is now counts as published. */
@@ -191,7 +193,7 @@ export function createServiceScorer(): ServiceScorer {
       for (const [id, instance] of instances) take(stateOf(id, nowMs, instance), status.samples.get(id), nowMs);
       first = false;
       evaluate(instances, policy, nowMs, adopt);
-      choose(policy.top);
+      choose(policy.top, instances);
       return movedNotably(instances);
     },
     forget: (instances) => {

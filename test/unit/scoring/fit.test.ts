@@ -57,4 +57,25 @@ describe("fitting", () => {
   test("needs enough samples", () => {
     expect(fitCoefficients(record(5, () => 1))).toBeUndefined();
   });
+
+  test("takes a figure that never changes for one that explains nothing", () => {
+    const fit = fitCoefficients(
+      record(500, ({ errorsPerSecond }) => 10 + errorsPerSecond! / 10).map((sample) => ({
+        ...sample,
+        cpu: 0.3,
+        memory: 0.3,
+      })),
+    )!;
+    expect(fit.terms.find(({ feature }) => feature === "cpu")!.millisecondsPerUnit).toBe(0);
+    expect(fit.coefficients.memory).toBe(0);
+  });
+
+  test("makes of requests in flight what the score makes of them: all of their cost at five times the median", () => {
+    const fit = fitCoefficients(record(2000, ({ inFlight }) => 20 + inFlight!))!;
+    const inFlight = fit.terms.find(({ feature }) => feature === "inFlight")!.millisecondsPerUnit;
+    expect(inFlight).toBeCloseTo(1, 1);
+    // The median is about 25 requests and 45 ms: four times the first cost 100 ms, which is 0.56 of four times the second.
+    expect(fit.coefficients.inFlight).toBeGreaterThan(0.45);
+    expect(fit.coefficients.inFlight).toBeLessThan(0.65);
+  });
 });

@@ -156,4 +156,18 @@ describe("scores", () => {
     expect(new Set(chosen).size).toBe(1);
     expect(chosen[0]).toMatch(/^a,[bc]$/);
   });
+
+  test("never choose an instance that was taken out by its base weight, nor count it among the living", () => {
+    const scorer = createServiceScorer();
+    const members = instances(...ABC);
+    members.set("c", { ...members.get("c")!, weight: 0 });
+    const tick = (sampleOf: (id: string) => Sample, policy: Policy): void => {
+      const samples = new Map(ABC.map((id) => [id, sampleOf(id)]));
+      scorer.tick({ at: 0, intervalMs: 1000, samples }, members, policy, 0, false);
+    };
+    tick((id) => (id === "c" ? idle : { ...idle, cpu: 0.4 }), { ...POLICY, top: 1 });
+    expect(ABC.filter((id) => scorer.isChosen(id))).toEqual(["a"]);
+    tick((id) => (id === "c" ? idle : { state: "down" }), POLICY);
+    expect(scorer.scoreOf("a")).toBe(1);
+  });
 });
