@@ -59,8 +59,10 @@ export async function startStack(
   const parts: Part[] = [];
   let store: Store | undefined;
   let ready = false;
+  let stopping = false;
   const stop = async (): Promise<void> => {
     ready = false;
+    stopping = true;
     store?.close();
     for (const part of parts.reverse()) await part.stop();
     await rm(join(options.stateDirectory, PID_FILE), { force: true });
@@ -68,7 +70,14 @@ export async function startStack(
 
   const start = (part: Omit<PartOptions, "show" | "logFile">): Part => {
     const logFile = join(options.stateDirectory, "log", `${part.name}.log`);
-    const started = startPart({ ...part, logFile, show });
+    const started = startPart({
+      ...part,
+      logFile,
+      // What parts say while they are being ended is no trouble.
+      show: (name, text) => {
+        if (!stopping) show(name, text);
+      },
+    });
     parts.push(started);
     void started.ended.then((how) => {
       if (!ready) return;
