@@ -49,7 +49,6 @@ export const DEFAULT_COEFFICIENTS: ScoreCoefficients = {
 };
 
 export const FEATURE_NAMES = ["cpu", "memory", "latency", "errors", "inFlight"] as const;
-export type FeatureName = (typeof FEATURE_NAMES)[number];
 
 /** Differences below these say nothing: an idle instance may answer in one millisecond or in three. */
 const LEAST_LATENCY_MS = 10;
