@@ -18,6 +18,7 @@ import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const forTests = process.argv.includes("--for-tests");
+const forBench = process.argv.includes("--for-bench");
 
 /** What has to be on the machine: a file by which it is known, the Debian package that brings it, and what it is for. */
 const needs = [
@@ -27,6 +28,7 @@ const needs = [
   { found: () => onPath("openresty") || findCjson(), packages: ["lua-cjson"] },
   { found: () => onPath("etcd"), packages: ["etcd-server"] },
   ...(forTests ? [{ found: () => onPath("luajit"), packages: ["luajit2"] }] : []),
+  ...(forBench ? ["haproxy", "wrk"].map((name) => ({ found: () => onPath(name), packages: [name] })) : []),
 ];
 const luaModules = ["/usr/lib/nginx/modules/ngx_http_lua_module.so", "/usr/share/nginx/modules/ngx_http_lua_module.so"];
 
@@ -49,7 +51,7 @@ function installDebianPackages() {
   if (!onPath("apt-get")) {
     fail(
       `this is not Debian, so please install these yourself: nginx with the Lua module, lua-resty-core and lua-cjson ` +
-        `(or OpenResty), etcd 3.4 or newer${forTests ? ", and OpenResty's luajit" : ""}; missing here: ${missing.join(", ")}`,
+        `(or OpenResty), etcd 3.4 or newer${forTests ? ", OpenResty's luajit" : ""}${forBench ? ", haproxy, wrk" : ""}; missing here: ${missing.join(", ")}`,
     );
   }
   if (!isRoot && !onPath("sudo")) fail(`as root, please run: ${command}`);

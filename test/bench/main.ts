@@ -3,12 +3,14 @@ import { benchConvergence } from "./convergence.ts";
 import { type Gate, printGates } from "./gate.ts";
 import { benchPick } from "./pick.ts";
 import { benchReporting } from "./reporting.ts";
+import { benchRouter } from "./router.ts";
 import { benchScale } from "./scale.ts";
 import { benchScores } from "./scores.ts";
 
 /** `npm run bench [NAME...]`: figures as they are on this machine, and whether the gates hold; exit 7 when one does not. */
 const benches: Record<string, () => Promise<Gate[]>> = {
   pick: benchPick,
+  router: benchRouter,
   convergence: benchConvergence,
   scale: benchScale,
   scores: benchScores,
