@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { VERSION } from "../lua/core/version.ts";
+import { registerCanary } from "./commands/canary.ts";
+import { registerDecisions } from "./commands/decisions.ts";
 import { registerDrain, registerRestore } from "./commands/drain.ts";
 import { registerExplain } from "./commands/explain.ts";
 import { registerHistory } from "./commands/history.ts";
@@ -38,8 +40,16 @@ function createProgram(): Command {
   const registrations = [
     ...[registerUp, registerIpconfig, registerExporter, registerDemoInstance],
     ...[registerService, registerApply, registerDump, registerPolicy],
-    ...[registerWeight, registerDrain, registerRestore],
-    ...[registerPeers, registerExplain, registerScore, registerStatus, registerWait, registerHistory],
+    ...[registerWeight, registerDrain, registerRestore, registerCanary],
+    ...[
+      registerPeers,
+      registerExplain,
+      registerDecisions,
+      registerScore,
+      registerStatus,
+      registerWait,
+      registerHistory,
+    ],
   ];
   for (const register of registrations) register(program);
   return program;

@@ -10,6 +10,6 @@ const bundled = luabundle.bundle(join(dist, "lua/router/main.lua"), {
   luaVersion: "LuaJIT",
   isolate: false,
   paths: [join(dist, "lua/?.lua")],
-  ignoredModuleNames: ["ngx.balancer", "cjson.safe", "ffi"],
+  ignoredModuleNames: ["ngx.balancer", "resty.core.base", "cjson.safe", "ffi"],
 });
 writeFileSync(join(dist, "router.lua"), bundled);

@@ -1,16 +1,32 @@
 import type { Command } from "commander";
+import { write } from "../output/present.ts";
 import { type Connection, describeChanges, finishWrite, useStore, type WriteOptions, withWrite } from "./options.ts";
 import { parseTtl } from "./parse.ts";
+
+/** A stream may last for long, and an operator waits for it. */
+const DEFAULT_IDLE_WAIT_MS = 300_000;
 
 export function registerDrain(program: Command): void {
   withWrite(
     program.command("drain <service> <id>").description("send an instance no new requests; what it has goes on"),
+    "how long --wait waits (default: 10s for the routers, then 5m for what is in flight)",
   )
     .option("--ttl <time>", "end by itself after 30s, 10m, 2h, ...", parseTtl)
-    .addHelpText("after", "\nExample:\n  $ routectl drain demo demo-2 --reason 'kernel update' --wait")
+    .addHelpText(
+      "after",
+      `
+With --wait it returns when nothing is in flight at the instance any more, in any live router, streams included; it
+exits with 8 when something is left after the time. Every router must be named with --router. Sessions that a cookie
+pins (policy set --sticky-cookie) still go to a drained instance, and count.
+
+Example:
+  $ routectl drain demo demo-2 --reason 'kernel update' --wait --timeout 10m`,
+    )
     .action(async (service: string, id: string, options: WriteOptions & { ttl?: number }, command: Command) => {
+      const startedAt = performance.now();
+      const connection = command.optsWithGlobals<Connection>();
       const { setWeights } = await import("../store/overrides.ts");
-      const outcome = await useStore(command.optsWithGlobals<Connection>(), (store) =>
+      const outcome = await useStore(connection, (store) =>
         setWeights(store, service, {
           weights: new Map([[id, 0]]),
           ttlSeconds: options.ttl,
@@ -21,6 +37,14 @@ export function registerDrain(program: Command): void {
         }),
       );
       await finishWrite(command, [outcome], describeChanges);
+      if (options.wait !== true || outcome.revision === undefined) return;
+      const { timeout } = options;
+      const leftMs = timeout === undefined ? DEFAULT_IDLE_WAIT_MS : timeout - (performance.now() - startedAt);
+      const { waitUntilIdle } = await import("../remote/in-flight.ts");
+      await waitUntilIdle(connection, service, id, leftMs, (left) => {
+        process.stderr.write(`in flight at ${id}: ${left}\n`);
+      });
+      if (options.output === "table" || options.output === "wide") write(`nothing is in flight at ${id} any more`);
     });
 }
 

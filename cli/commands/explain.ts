@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { Policy } from "../../lua/core/types.ts";
 import { present, type ReadOptions } from "../output/present.ts";
 import type { RouterExplanation } from "../remote/router.ts";
 import { type Connection, withRead } from "./options.ts";
@@ -9,20 +10,27 @@ export function registerExplain(program: Command): void {
     .addHelpText("after", "\nExample:\n  $ routectl explain demo --key user-17")
     .action(async (service: string, options: ReadOptions & { key: string[] }, command: Command) => {
       const { explainKeys } = await import("../remote/explain-keys.ts");
-      const { renderTable } = await import("../output/table.ts");
+      const { formatRule } = await import("../store/policy-text.ts");
+      const { printable, renderTable } = await import("../output/table.ts");
       const { router, ipconfig } = command.optsWithGlobals<Connection>();
+      let policy: Policy | undefined;
+      const describeRule = (number: number): string => {
+        const rule = policy?.rules?.[number - 1];
+        return rule === undefined ? `rule ${number}` : `rule ${number}: ${formatRule(rule)}`;
+      };
       await present(
         options,
         async () => {
           const explained = await explainKeys({ router, ipconfig }, service, options.key);
-          return explained.length === 1 ? explained[0]! : explained;
+          policy = explained.policy;
+          return explained.keys.length === 1 ? explained.keys[0]! : explained.keys;
         },
         (found) => {
           const all = Array.isArray(found) ? found : [found];
           if (all.length > 1) {
             return renderTable(
-              ["KEY", "PEER", "THEN"],
-              all.map((item) => [item.key, peerOf(item), item.order.slice(1).join(" ")]),
+              ["KEY", "PEER", "THEN", "RULE"],
+              all.map((item) => [item.key, peerOf(item), item.order.slice(1).join(" "), item.rule ?? "-"]),
             );
           }
           const [one] = all as [RouterExplanation];
@@ -32,8 +40,10 @@ export function registerExplain(program: Command): void {
             eligible ? { text: "yes", tone: "good" as const } : { text: "no", tone: "notable" as const },
             reason,
           ]);
-          const head = `${one.service}: key ${one.key} goes to ${peerOf(one)} (mode ${one.mode}, algorithm ${one.algorithm})`;
-          return `${head}\n${renderTable(["ID", "WEIGHT", "ELIGIBLE", "REASON"], rows)}`;
+          const by = [`mode ${one.mode}`, `algorithm ${one.algorithm}`];
+          if (one.rule !== null) by.push(describeRule(one.rule));
+          const head = `${one.service}: key ${one.key} goes to ${peerOf(one)} (${by.join(", ")})`;
+          return `${printable(head)}\n${renderTable(["ID", "WEIGHT", "ELIGIBLE", "REASON"], rows)}`;
         },
       );
     });

@@ -6,7 +6,7 @@ import { printable } from "../output/table.ts";
 import { ipconfigAt, waitForRevision } from "../remote/ipconfig.ts";
 import type { Outcome } from "../store/change.ts";
 import type { Store } from "../store/etcd.ts";
-import { parseNote, parseWhole } from "./parse.ts";
+import { parseNote, parseTimeout } from "./parse.ts";
 
 /** Where the parts are; options of the program, so every command has them. */
 export interface Connection {
@@ -22,9 +22,13 @@ export interface WriteOptions {
   readonly by: string;
   readonly dryRun?: boolean;
   readonly wait?: boolean;
-  readonly timeout: number;
+  /** Milliseconds; not given: `DEFAULT_WAIT_MS`. */
+  readonly timeout?: number;
   readonly output: Format;
 }
+
+/** How long to wait for routers to apply what was written. */
+export const DEFAULT_WAIT_MS = 10_000;
 
 export const DEFAULT_ETCD = "http://127.0.0.1:2379";
 
@@ -33,7 +37,7 @@ export function withConnection(program: Command): Command {
     .addOption(new Option("--etcd <urls>", `etcd (default: ${DEFAULT_ETCD})`).env("ROUTECTL_ETCD"))
     .addOption(new Option("--ipconfig <urls>", "ipconfig").env("ROUTECTL_IPCONFIG").default("http://127.0.0.1:9146"))
     .addOption(
-      new Option("--router <urls>", "a router's admin API").env("ROUTECTL_ROUTER").default("http://127.0.0.1:9145"),
+      new Option("--router <urls>", "routers' admin APIs").env("ROUTECTL_ROUTER").default("http://127.0.0.1:9145"),
     )
     .addOption(new Option("--prefix <prefix>", "prefix of the keys in etcd").env("ROUTECTL_PREFIX").hideHelp())
     .option("--debug", "show where an error came from");
@@ -45,7 +49,7 @@ export function withRead(command: Command): Command {
     .option("-w, --watch", "print it again every second");
 }
 
-export function withWrite(command: Command): Command {
+export function withWrite(command: Command, waits = "how long --wait waits (default: 10s)"): Command {
   return command
     .option("--reason <text>", "why, for the history", parseNote, "")
     .addOption(
@@ -56,7 +60,7 @@ export function withWrite(command: Command): Command {
     )
     .option("--dry-run", "say what would change, and change nothing")
     .option("--wait", "return when every worker of every live router applies it")
-    .option("--timeout <seconds>", "how long --wait waits", parseWhole(1, 3600), 10)
+    .option("--timeout <time>", waits, parseTimeout)
     .addOption(new Option("-o, --output <format>", "how to print it").choices(FORMATS).default("table"));
 }
 
@@ -109,7 +113,8 @@ export async function finishWrite(
     }
   }
   if (options.wait !== true || revision === 0) return;
-  await waitForRevision(ipconfigAt(options.ipconfig), revision, options.timeout * 1000).catch((error: unknown) => {
+  const timeoutMs = options.timeout ?? DEFAULT_WAIT_MS;
+  await waitForRevision(ipconfigAt(options.ipconfig), revision, timeoutMs).catch((error: unknown) => {
     if (!(error instanceof RoutectlError)) throw error;
     throw new RoutectlError(error.code, error.exitCode, `revision ${revision} is written, but ${error.message}`, error);
   });

@@ -29,17 +29,19 @@ export function registerPeers(program: Command): void {
             formatPercent(peer.share),
             { text: peer.state, tone: peer.state === "up" ? ("good" as const) : ("notable" as const) },
             describeOverride(peer.override),
-            ...(wide ? [describeMetadata(peer.metadata)] : []),
+            ...(wide ? [peer.inFlight, describeMetadata(peer.metadata)] : []),
           ]);
-          return `${describeService(found)}\n${renderTable(wide ? [...heads, "METADATA"] : heads, rows)}`;
+          return `${describeService(found)}\n${renderTable(wide ? [...heads, "IN FLIGHT", "METADATA"] : heads, rows)}`;
         },
       );
     });
 }
 
-function describeService({ service, mode, algorithm, revision, listAgeMs }: Omit<RouterService, "policy">): string {
+function describeService(found: Omit<RouterService, "policy">): string {
+  const { service, mode, algorithm, revision, listAgeMs, panic } = found;
   const age = listAgeMs === null ? "unknown" : formatDuration(listAgeMs);
-  return `${service}: mode ${mode}, algorithm ${algorithm}, revision ${revision}, list heard of ${age} ago`;
+  const head = `${service}: mode ${mode}, algorithm ${algorithm}, revision ${revision}, list heard of ${age} ago`;
+  return panic ? `${head}, panic: too many instances fail, so all of them get requests` : head;
 }
 
 function describeOverride(override: RouterService["peers"][number]["override"]): string {

@@ -1,5 +1,4 @@
-import { type Command, Option } from "commander";
-import { ALGORITHMS, type Algorithm } from "../../lua/core/types.ts";
+import type { Command } from "commander";
 import { present, type ReadOptions } from "../output/present.ts";
 import {
   type Connection,
@@ -10,16 +9,7 @@ import {
   withRead,
   withWrite,
 } from "./options.ts";
-import { parseWhole } from "./parse.ts";
-
-interface PolicyOptions extends WriteOptions {
-  readonly algorithm?: Algorithm;
-  readonly hashOn?: string;
-  readonly maxAttempts?: number;
-  readonly top?: number;
-  readonly statusPort?: number;
-  readonly slowStartMs?: number;
-}
+import { fieldsOf, withPolicyFlags } from "./policy-flags.ts";
 
 export function registerPolicy(program: Command): void {
   const policy = program
@@ -33,46 +23,36 @@ export function registerPolicy(program: Command): void {
       const connection = command.optsWithGlobals<Connection>();
       const { policyOf, readCatalog } = await import("../store/catalog.ts");
       const { requireService } = await import("../store/lookup.ts");
+      const { policyFields } = await import("../store/policy-text.ts");
       const { renderTable } = await import("../output/table.ts");
       await present(
         options,
         async () => policyOf(requireService(await useStore(connection, (store) => readCatalog(store)), service)),
-        (found) =>
-          renderTable(
-            ["FIELD", "VALUE"],
-            Object.entries(found).map(([field, value]) => [
-              field,
-              typeof value === "object" ? JSON.stringify(value) : `${value}`,
-            ]),
-          ),
+        (found) => renderTable(["FIELD", "VALUE"], policyFields(found)),
       );
     });
 
-  withWrite(policy.command("set <service>").description("change the policy; what is not given stays"))
-    .addOption(new Option("--algorithm <name>", "how a peer is picked").choices(ALGORITHMS))
-    .option("--hash-on <source>", "what names the user: header:NAME, cookie:NAME, query:NAME, path, address or none")
-    .option("--max-attempts <count>", "how many peers one request may try", parseWhole(1, 10))
-    .option("--top <count>", "only the best so many get traffic by score", parseWhole(1, 20_000))
-    .option("--status-port <port>", "where instances serve their status over gRPC", parseWhole(1, 65535))
-    .option(
-      "--slow-start-ms <milliseconds>",
-      "how long a new instance takes to its whole weight",
-      parseWhole(0, 3_600_000),
-    )
+  const set = policy.command("set <service>").description("change the policy; what is not given stays, none removes");
+  withWrite(withPolicyFlags(set))
     .addHelpText(
       "after",
-      "\nExample:\n  $ routectl policy set demo --algorithm consistent-hash --hash-on header:x-user-id",
+      `
+In brackets is what holds where the policy says nothing; none as a value makes it hold again.
+
+Example:
+  $ routectl policy set demo --algorithm consistent-hash --hash-on header:x-user-id
+  $ routectl policy set demo --per-try-timeout 2s --limit key=address,rate=100,burst=20`,
     )
-    .action(async (service: string, options: PolicyOptions, command: Command) => {
-      const { changePolicy } = await import("../store/registration.ts");
-      const { algorithm, hashOn, maxAttempts, top, statusPort, slowStartMs } = options;
+    .action(async (service: string, options: WriteOptions, command: Command) => {
+      const { changePolicy, withFields } = await import("../store/policy.ts");
+      const fields = fieldsOf({ ...options });
       const outcome = await useStore(command.optsWithGlobals<Connection>(), (store) =>
-        changePolicy(
-          store,
-          service,
-          { algorithm, hashOn, maxAttempts, top, statusPort, slowStartMs },
-          { by: options.by, reason: options.reason, dryRun: options.dryRun === true },
-        ),
+        changePolicy(store, service, (before) => withFields(before, fields), {
+          action: "policy set",
+          by: options.by,
+          reason: options.reason,
+          dryRun: options.dryRun === true,
+        }),
       );
       await finishWrite(command, [outcome], describeChanges);
     });

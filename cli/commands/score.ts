@@ -133,14 +133,14 @@ export function registerScore(program: Command): void {
       write(text);
       if (options.apply === undefined) return;
       const service = options.apply;
-      const { changePolicy } = await import("../store/registration.ts");
+      const { changePolicy } = await import("../store/policy.ts");
       const outcome = await useStore(command.optsWithGlobals<Connection>(), (store) =>
-        changePolicy(
-          store,
-          service,
-          { score: fit.coefficients },
-          { by: options.by, reason: options.reason, dryRun: options.dryRun === true },
-        ),
+        changePolicy(store, service, (before) => ({ ...before, score: fit.coefficients }), {
+          action: "policy set",
+          by: options.by,
+          reason: options.reason,
+          dryRun: options.dryRun === true,
+        }),
       );
       await finishWrite(command, [outcome], describeChanges);
     });

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { write } from "../output/present.ts";
-import { type Connection, useStore } from "./options.ts";
-import { parseWhole } from "./parse.ts";
+import { type Connection, DEFAULT_WAIT_MS, useStore } from "./options.ts";
+import { parseTimeout, parseWhole } from "./parse.ts";
 
 export function registerWait(program: Command): void {
   program
@@ -12,14 +12,18 @@ export function registerWait(program: Command): void {
       "this revision (default: the newest in etcd)",
       parseWhole(1, Number.MAX_SAFE_INTEGER),
     )
-    .option("--timeout <seconds>", "how long to wait", parseWhole(1, 3600), 10)
-    .addHelpText("after", "\nExample:\n  $ routectl wait --revision 42 --timeout 30")
-    .action(async (options: { revision?: number; timeout: number }, command: Command) => {
+    .option("--timeout <time>", "how long to wait (default: 10s)", parseTimeout)
+    .addHelpText("after", "\nExample:\n  $ routectl wait --revision 42 --timeout 30s")
+    .action(async (options: { revision?: number; timeout?: number }, command: Command) => {
       const connection = command.optsWithGlobals<Connection>();
       const { newestRoutingRevision } = await import("../store/newest-revision.ts");
       const { ipconfigAt, waitForRevision } = await import("../remote/ipconfig.ts");
       const revision = options.revision ?? (await useStore(connection, newestRoutingRevision));
-      const { routers } = await waitForRevision(ipconfigAt(connection.ipconfig), revision, options.timeout * 1000);
+      const { routers } = await waitForRevision(
+        ipconfigAt(connection.ipconfig),
+        revision,
+        options.timeout ?? DEFAULT_WAIT_MS,
+      );
       write(`revision ${revision} is applied by ${routers.map(({ node }) => node).join(", ")}`);
     });
 }

@@ -39,3 +39,8 @@ export async function formatAs<T>(
 export function write(text: string): void {
   process.stdout.write(`${text}\n`);
 }
+
+/** What a user should know although the command goes on. */
+export function warn(text: string): void {
+  process.stderr.write(`routectl: warning: ${text}\n`);
+}

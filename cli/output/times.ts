@@ -1,7 +1,12 @@
 /** A time as people read it: `2026-11-20 05:03:24`, local. */
 export function formatTime(milliseconds: number): string {
+  return formatMoment(milliseconds).slice(0, "2026-11-20 05:03:24".length);
+}
+
+/** The same with milliseconds: `2026-11-20 05:03:24.071`. */
+export function formatMoment(milliseconds: number): string {
   const time = new Date(milliseconds - new Date(milliseconds).getTimezoneOffset() * 60_000);
-  return time.toISOString().slice(0, 19).replace("T", " ");
+  return time.toISOString().slice(0, -1).replace("T", " ");
 }
 
 /** A length of time with the two largest units at most: `850 ms`, `4.2 s`, `3 min 20 s`, `2 h 5 min`. */

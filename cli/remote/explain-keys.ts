@@ -1,8 +1,15 @@
 import { explain } from "../../lua/core/explain.ts";
+import type { Policy } from "../../lua/core/types.ts";
 import { RoutectlError } from "../errors.ts";
 import { fetchServiceList, ipconfigAt } from "./ipconfig.ts";
 import { fetchKnownService } from "./known-service.ts";
 import { fetchExplanation, type RouterExplanation, routerAt } from "./router.ts";
+
+/** How keys are routed, and the policy that it is by. */
+export interface ExplainedKeys {
+  readonly policy: Policy;
+  readonly keys: readonly RouterExplanation[];
+}
 
 /**
  * Explains keys as a router decides them; where no router answers, by the same function from the list of ipconfig.
@@ -12,16 +19,17 @@ export async function explainKeys(
   urls: { router: string; ipconfig: string },
   service: string,
   keys: readonly string[],
-): Promise<RouterExplanation[]> {
+): Promise<ExplainedKeys> {
+  let policy: Policy;
   try {
-    await fetchKnownService(urls.router, service);
+    policy = (await fetchKnownService(urls.router, service)).policy;
   } catch (error) {
     if (!(error instanceof RoutectlError) || error.code !== "router-unreachable") throw error;
     return explainFromList(urls.ipconfig, service, keys, error);
   }
   const explained: RouterExplanation[] = [];
   for (const key of keys) explained.push(await fetchExplanation(routerAt(urls.router), service, key));
-  return explained;
+  return { policy, keys: explained };
 }
 
 async function explainFromList(
@@ -29,14 +37,15 @@ async function explainFromList(
   service: string,
   keys: readonly string[],
   routerError: Error,
-): Promise<RouterExplanation[]> {
+): Promise<ExplainedKeys> {
   const list = await fetchServiceList(ipconfigAt(ipconfig), service).catch(() => {
     throw routerError;
   });
   const situation = { mode: list.mode, nowMs: Date.now(), listAgeMs: 0 };
-  return keys.map((key) => {
+  const explained = keys.map((key) => {
     // lua/core takes a text's bytes, one a character.
-    const { peer, ...rest } = explain(list, situation, Buffer.from(key, "utf8").toString("latin1"));
-    return { service, key, revision: list.revision, peer: peer ?? null, ...rest };
+    const { peer, rule, ...rest } = explain(list, situation, Buffer.from(key, "utf8").toString("latin1"));
+    return { service, key, revision: list.revision, peer: peer ?? null, rule: rule ?? null, ...rest };
   });
+  return { policy: list.policy, keys: explained };
 }

@@ -10,6 +10,8 @@ export interface RouterService {
   readonly epoch: string;
   readonly revision: number;
   readonly listAgeMs: number | null;
+  /** Whether ejections are ignored, because too many peers are ejected. */
+  readonly panic: boolean;
   readonly policy: Policy;
   readonly peers: readonly {
     id: string;
@@ -20,6 +22,7 @@ export interface RouterService {
     weight: number;
     share: number;
     state: PeerState;
+    inFlight: number;
     override: (Omit<Override, "expiresAt"> & { expiresAt: number | null }) | null;
     metadata: Record<string, string>;
   }[];
@@ -42,11 +45,13 @@ export interface RouterStatus {
   readonly workers: readonly { worker: number; pid: number; epoch: string; revision: number }[];
 }
 
-export type RouterExplanation = Omit<Explanation, "peer"> & {
+export type RouterExplanation = Omit<Explanation, "peer" | "rule"> & {
   service: string;
   key: string;
   revision: number | null;
   peer: string | null;
+  /** The number of the policy's rule that takes the key, from 1. */
+  rule: number | null;
 };
 
 export function routerAt(urls: string): Remote {

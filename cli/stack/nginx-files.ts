@@ -47,7 +47,9 @@ export async function writeNginxFiles(directory: string, nginx: Nginx, settings:
   ]);
   await writeFile(join(directory, "nginx.conf"), main);
   await writeFile(join(directory, "routectl/http.conf"), http);
-  await copyFile(join(PACKAGE_ROOT, "nginx/proxy.conf"), join(directory, "routectl/proxy.conf"));
+  for (const name of ["proxy.conf", "debug-header.conf"]) {
+    await copyFile(join(PACKAGE_ROOT, "nginx", name), join(directory, "routectl", name));
+  }
   await copyFile(join(PACKAGE_ROOT, "dist/router.lua"), join(directory, "routectl/router.lua"));
   return join(directory, "nginx.conf");
 }

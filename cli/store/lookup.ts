@@ -1,8 +1,8 @@
-import { closest, distance } from "fastest-levenshtein";
 import { isName } from "../../lua/core/names.ts";
 import { EXIT, RoutectlError, usageError } from "../errors.ts";
 import { type Catalog, type CatalogService, serviceNames } from "./catalog.ts";
 import { NAME_RULE } from "./schemas.ts";
+import { suggestion } from "./suggestion.ts";
 
 /** @throws a usage error when the text can't be a name at all */
 export function requireName(what: string, text: string): string {
@@ -31,10 +31,4 @@ export function requireInstance(service: string, found: CatalogService, id: stri
 export function unknownService(name: string, names: readonly string[]): RoutectlError {
   const hint = suggestion(name, names) || "see routectl service list";
   return new RoutectlError("unknown-service", EXIT.error, `there is no service ${name}: ${hint}`);
-}
-
-function suggestion(text: string, names: readonly string[]): string {
-  if (names.length === 0) return "";
-  const nearest = closest(text, names as string[]);
-  return distance(text, nearest) <= Math.max(2, text.length / 3) ? `did you mean ${nearest}?` : "";
 }

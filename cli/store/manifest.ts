@@ -6,14 +6,10 @@ import { usageError } from "../errors.ts";
 import { type Catalog, readCatalog, serviceNames } from "./catalog.ts";
 import { commitChange, inTransactions, type Outcome } from "./change.ts";
 import type { Store } from "./etcd.ts";
-import {
-  describeInstance,
-  describePolicy,
-  putKeepingLease,
-  sameInstance,
-  samePolicy,
-  type Write,
-} from "./registration.ts";
+import { samePolicy } from "./policy.ts";
+import { formatPath } from "./policy-issue.ts";
+import { policyChanges } from "./policy-text.ts";
+import { describeInstance, putKeepingLease, sameInstance, type Write } from "./registration.ts";
 import { describeIssue, type Instance, instanceSchema, NAME_RULE, policySchema } from "./schemas.ts";
 
 /** Services, their instances and policies, as `apply` reads and `dump` writes them. */
@@ -57,7 +53,7 @@ export function parseManifest(text: string, source: string): Manifest {
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;
     const path = issue.code === "unrecognized_keys" ? [...issue.path, issue.keys[0]!] : issue.path;
-    const where = issue.code === "unrecognized_keys" && issue.path.length > 0 ? ` in ${issue.path.join(".")}` : "";
+    const where = issue.code === "unrecognized_keys" && issue.path.length > 0 ? ` in ${formatPath(issue.path)}` : "";
     throw usageError(`${source}:${lineOf(document, lines, path)}: ${describeIssue(parsed.error)}${where}`);
   }
   const services = new Map<string, { policy: Policy | undefined; instances: readonly Instance[] }>();
@@ -176,7 +172,8 @@ function differences(
   const policyBefore = found?.policy;
   if (wanted.policy !== undefined && (policyBefore === undefined || !samePolicy(wanted.policy, policyBefore))) {
     const value = JSON.stringify(wanted.policy);
-    steps.push({ key: store.keys.policy(service), value, description: `policy ${describePolicy(wanted.policy)}` });
+    const description = `policy: ${policyChanges(policyBefore ?? {}, wanted.policy).join("; ")}`;
+    steps.push({ key: store.keys.policy(service), value, description });
   }
   for (const instance of wanted.instances) {
     const before = found?.instances.get(instance.id);

@@ -1,8 +1,5 @@
-import { isDeepStrictEqual } from "node:util";
-import { checkPolicy, DEFAULT_POLICY } from "../../lua/core/policy.ts";
-import type { Policy } from "../../lua/core/types.ts";
 import { usageError } from "../errors.ts";
-import { type Catalog, policyOf, readCatalog } from "./catalog.ts";
+import { type Catalog, readCatalog } from "./catalog.ts";
 import { type Author, commitChange, type Outcome } from "./change.ts";
 import type { Operation, Store } from "./etcd.ts";
 import { requireInstance, requireName, requireService } from "./lookup.ts";
@@ -78,43 +75,6 @@ export async function deregisterInstance(store: Store, service: string, id: stri
   return { service, changes, revision };
 }
 
-/** Given as `hashOn`, it takes the hash key out of a policy. */
-const NO_HASH_KEY = "none";
-
-/** Changes some fields of a service's policy; the others stay, but a hash key goes with its algorithm. */
-export async function changePolicy(
-  store: Store,
-  service: string,
-  fields: { [Field in keyof Policy]?: Policy[Field] | undefined },
-  write: Write,
-): Promise<Outcome> {
-  const catalog = await readCatalog(store);
-  const before = policyOf(requireService(catalog, service));
-  const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-  const { hashOn, ...merged } = { ...before, ...given } as Policy;
-  // A hash key belongs to its algorithm: an algorithm without one would still hash in manual mode and in fallback.
-  const keepsKey =
-    hashOn !== undefined &&
-    hashOn !== NO_HASH_KEY &&
-    (merged.algorithm === "consistent-hash" || fields.hashOn !== undefined);
-  const policy: Policy = keepsKey ? { ...merged, hashOn } : merged;
-  const error = checkPolicy(policy);
-  if (error !== undefined) throw usageError(error);
-  if (samePolicy(policy, before)) return { service, changes: [], revision: undefined };
-  const changes = [`policy ${describePolicy(policy)} (was ${describePolicy(before)})`];
-  if (write.dryRun) return { service, changes, revision: undefined };
-  const key = store.keys.policy(service);
-  const revision = await commitChange(
-    store,
-    service,
-    catalog.revision,
-    { at: Date.now(), by: write.by, action: "policy set", detail: describePolicy(policy), reason: write.reason },
-    [{ key, modRevision: catalog.revisionOf(key) }],
-    [{ put: key, value: JSON.stringify(policy) }],
-  );
-  return { service, changes, revision };
-}
-
 /** An instance that has registered itself goes when its lease ends, whoever has changed it since. */
 export function putKeepingLease(catalog: Catalog, key: string, value: string): Operation {
   const lease = catalog.leaseOf(key);
@@ -123,20 +83,6 @@ export function putKeepingLease(catalog: Catalog, key: string, value: string): O
 
 export function describeInstance({ id, address, port, weight }: Instance): string {
   return `${id} at ${address.includes(":") ? `[${address}]` : address}:${port}, weight ${weight}`;
-}
-
-export function describePolicy(policy: Policy): string {
-  const { algorithm, ...rest } = { ...DEFAULT_POLICY, ...policy };
-  return [
-    algorithm,
-    ...Object.entries(rest).map(
-      ([field, value]) => `${field} ${typeof value === "object" ? JSON.stringify(value) : value}`,
-    ),
-  ].join(", ");
-}
-
-export function samePolicy(a: Policy, b: Policy): boolean {
-  return isDeepStrictEqual(a, b);
 }
 
 export function sameInstance(a: Instance, b: Instance): boolean {

@@ -3,8 +3,10 @@ import { isDnsName, isIpLiteral } from "../../lua/core/address.ts";
 import { isName } from "../../lua/core/names.ts";
 import { DEFAULT_BASE_WEIGHT, MAX_BASE_WEIGHT, MAX_PORT } from "../../lua/core/numbers.ts";
 import { checkPolicy } from "../../lua/core/policy.ts";
-import { checkMetadata, isText, MAX_INTEGER } from "../../lua/core/snapshot-check.ts";
+import { checkMetadata, MAX_INTEGER } from "../../lua/core/snapshot-check.ts";
+import { isText } from "../../lua/core/text.ts";
 import type { Override, Policy } from "../../lua/core/types.ts";
+import { formatPath, policyIssue } from "./policy-issue.ts";
 
 export const NAME_RULE = "lower-case letters, digits, '.', '_' and '-', at most 64, a letter or digit at both ends";
 
@@ -62,12 +64,9 @@ export const policySchema = z
   .custom<Policy>((value) => typeof value === "object" && value !== null, "must be an object")
   .superRefine((value, context) => {
     const error = checkPolicy(value);
-    if (error !== undefined) {
-      const [, field] = /^policy\.([a-zA-Z]+): /.exec(error) ?? [];
-      const unknown = /^policy: unknown key "([^"]*)"/.exec(error);
-      const path = field !== undefined ? [field] : unknown !== null ? [unknown[1]!] : [];
-      context.addIssue({ code: "custom", message: error.replace(/^policy(\.[a-zA-Z]+)?: /, ""), path });
-    }
+    if (error === undefined) return;
+    const { path, message } = policyIssue(error);
+    context.addIssue({ code: "custom", message, path: [...path] });
   });
 
 /** Milliseconds since 1970, at most what a router takes. */
@@ -115,7 +114,7 @@ export function parseOverride(value: unknown): { override: Override } | { error:
 /** The first thing that is wrong, as `field: what it must be`. */
 export function describeIssue(error: z.ZodError): string {
   const issue = error.issues[0]!;
-  const path = issue.path.join(".");
+  const path = formatPath(issue.path);
   if (issue.code === "unrecognized_keys")
     return `unknown key ${issue.keys.map((key) => JSON.stringify(key)).join(", ")}`;
   return path === "" ? issue.message : `${path}: ${issue.message}`;

@@ -1,4 +1,4 @@
-import { hashText, hashTextAgain, mix32 } from "./hash.ts";
+import { hashText, hashTextAgain } from "./hash.ts";
 import { type PickRequest, wasTried } from "./pick-request.ts";
 
 /**
@@ -11,8 +11,8 @@ import { type PickRequest, wasTried } from "./pick-request.ts";
  * Points are kept sorted by hash; the top bits of a hash index straight into them, so that a look-up is O(1).
  */
 export interface HashRing {
-  readonly hashes: readonly number[];
-  readonly owners: readonly number[];
+  /** A point is its hash times `OWNERS`, plus its owner's index: one number, since building a ring is mostly memory traffic. */
+  readonly points: readonly number[];
   /** `starts[b]` is the first point whose hash falls into bucket b or a later one. */
   readonly starts: readonly number[];
   readonly bucketWidth: number;
@@ -21,9 +21,15 @@ export interface HashRing {
 
 const TWO_32 = 4294967296;
 
-/** The shares of the keys are within some 0.7 / sqrt(POINTS * PROBES) of the weights, 3 %. Both are the same for every ring. */
-const POINTS_PER_PEER = 32;
+/** More than a list may have; hashes times this are exact. */
+const OWNERS = 32_768;
+
+/** The shares of the keys are within some 0.7 / sqrt(POINTS * PROBES) of the weights, 4 %. Both are the same for every ring. */
+const POINTS_PER_PEER = 16;
 const PROBES = 16;
+
+/** Of linear congruential sequences modulo 2^32 (Knuth; the constants of Numerical Recipes). Its products are exact. */
+const MULTIPLIER = 1_664_525;
 
 /** Bounded load: a peer takes at most this many times its fair part of the requests in flight. */
 const LOAD_BOUND = 1.25;
@@ -41,74 +47,76 @@ export function buildHashRing(ids: readonly string[], weights: readonly number[]
   let greatestWeight = 0;
   for (const weight of weights) greatestWeight = Math.max(greatestWeight, weight);
   let buckets = 1;
-  while (buckets < total) buckets *= 2;
+  while (buckets * 2 <= total) buckets *= 2;
   const bucketWidth = TWO_32 / buckets;
+  const bucketSpan = bucketWidth * OWNERS;
 
-  // A counting sort by bucket, then an insertion sort within each: about one point falls into a bucket.
-  const unsortedHashes: number[] = [];
-  const unsortedOwners: number[] = [];
+  // A counting sort by bucket, then an insertion sort within each: one or two points fall into a bucket.
+  const unsorted: number[] = [];
+  const points: number[] = [];
   const starts: number[] = [];
-  for (let bucket = 0; bucket <= buckets; bucket++) starts[bucket] = 0;
+  for (let bucket = 0; bucket < buckets + 2; bucket++) starts[bucket] = 0;
   let filled = 0;
-  for (let i = 0; i < ids.length; i++) {
-    const first = hashText(ids[i]!);
-    const second = hashTextAgain(ids[i]!);
-    const stride = second % 2 === 0 ? second + 1 : second;
-    let seed = first;
-    for (let point = 0; point < POINTS_PER_PEER; point++) {
-      const hash = mix32(seed);
-      seed = (seed + stride) % TWO_32;
-      unsortedHashes[filled] = hash;
-      unsortedOwners[filled] = i;
+  for (let owner = 0; owner < ids.length; owner++) {
+    const id = ids[owner]!;
+    // A peer's points are a linear congruential sequence of its own: where it starts, and how it goes on, are hashes of its id.
+    let hash = hashText(id);
+    const second = hashTextAgain(id);
+    const increment = second % 2 === 0 ? second + 1 : second;
+    for (let i = 0; i < POINTS_PER_PEER; i++) {
+      const point = hash * OWNERS + owner;
+      unsorted[filled] = point;
+      points[filled] = 0;
       filled++;
-      const bucket = Math.floor(hash / bucketWidth);
-      starts[bucket + 1] = starts[bucket + 1]! + 1;
+      const bucket = Math.floor(point / bucketSpan);
+      starts[bucket + 2] = starts[bucket + 2]! + 1;
+      hash = (hash * MULTIPLIER + increment) % TWO_32;
     }
   }
-  for (let bucket = 0; bucket < buckets; bucket++) starts[bucket + 1] = starts[bucket + 1]! + starts[bucket]!;
-
-  const hashes: number[] = [];
-  const owners: number[] = [];
-  const ends: number[] = [];
+  for (let bucket = 1; bucket <= buckets; bucket++) starts[bucket + 1] = starts[bucket + 1]! + starts[bucket]!;
+  // The entry after a bucket's own says where its next point goes; when it is full, that is where the next bucket starts.
   for (let i = 0; i < filled; i++) {
-    hashes[i] = 0;
-    owners[i] = 0;
-  }
-  for (let bucket = 0; bucket < buckets; bucket++) ends[bucket] = starts[bucket]!;
-  for (let i = 0; i < filled; i++) {
-    const hash = unsortedHashes[i]!;
-    const owner = unsortedOwners[i]!;
-    const bucket = Math.floor(hash / bucketWidth);
-    const start = starts[bucket]!;
-    let place = ends[bucket]!;
-    while (place > start && comesBefore(hash, ids[owner]!, hashes[place - 1]!, ids[owners[place - 1]!]!)) {
-      hashes[place] = hashes[place - 1]!;
-      owners[place] = owners[place - 1]!;
+    const point = unsorted[i]!;
+    const bucket = Math.floor(point / bucketSpan);
+    let place = starts[bucket + 1]!;
+    starts[bucket + 1] = place + 1;
+    while (place > 0 && comesBefore(point, points[place - 1]!, ids)) {
+      points[place] = points[place - 1]!;
       place--;
     }
-    hashes[place] = hash;
-    owners[place] = owner;
-    ends[bucket] = ends[bucket]! + 1;
+    points[place] = point;
   }
-  return { hashes, owners, starts, bucketWidth, greatestWeight };
+  return { points, starts, bucketWidth, greatestWeight };
 }
 
 /** Equal hashes are ordered by id, so that a ring does not depend on the order of the list. */
-function comesBefore(hash: number, id: string, otherHash: number, otherId: string): boolean {
-  return hash < otherHash || (hash === otherHash && id < otherId);
+function comesBefore(point: number, other: number, ids: readonly string[]): boolean {
+  if (point - other >= OWNERS) return false;
+  const hash = hashOf(point);
+  const otherHash = hashOf(other);
+  return hash < otherHash || (hash === otherHash && ids[ownerOf(point)]! < ids[ownerOf(other)]!);
+}
+
+function hashOf(point: number): number {
+  return Math.floor(point / OWNERS);
+}
+
+function ownerOf(point: number): number {
+  return point % OWNERS;
 }
 
 /** The place on the ring of the first point at or after a hash; one past the last point where there is none. */
 function findPoint(ring: HashRing, hash: number): number {
-  const count = ring.hashes.length;
-  let place = ring.starts[Math.floor(hash / ring.bucketWidth)]!;
-  while (place < count && ring.hashes[place]! < hash) place++;
+  const { points, starts } = ring;
+  const least = hash * OWNERS;
+  let place = starts[Math.floor(hash / ring.bucketWidth)]!;
+  while (place < points.length && points[place]! < least) place++;
   return place;
 }
 
-/** The next place from which a key is looked up: a linear congruential step (Knuth; the constants of Numerical Recipes). */
+/** The next place from which a key is looked up: a linear congruential step. */
 function nextProbe(probe: number): number {
-  return (probe * 1664525 + 1013904223) % TWO_32;
+  return (probe * MULTIPLIER + 1013904223) % TWO_32;
 }
 
 /**
@@ -136,7 +144,8 @@ function nearest(
   bound: number,
   request: PickRequest,
 ): number {
-  const count = ring.hashes.length;
+  const { points } = ring;
+  const count = points.length;
   let peer = -1;
   let least = Infinity;
   let stopAt = Infinity;
@@ -146,9 +155,10 @@ function nearest(
     for (let step = 0; step < count; step++) {
       const ahead = start + step;
       const place = ahead < count ? ahead : ahead - count;
-      const distance = ahead < count ? ring.hashes[place]! - from : ring.hashes[place]! - from + TWO_32;
+      const point = points[place]!;
+      const distance = ahead < count ? hashOf(point) - from : hashOf(point) - from + TWO_32;
       if (distance >= stopAt) break;
-      const owner = ring.owners[place]!;
+      const owner = ownerOf(point);
       const weight = weights[owner]!;
       const remoteness = distance / weight;
       if (remoteness >= least || wasTried(owner, request)) continue;
@@ -167,7 +177,8 @@ function nearest(
 
 /** All peers, the nearest to a key first: the order in which `pickFromRing` would try them while none is full. */
 export function ringOrder(ring: HashRing, weights: readonly number[], keyHash: number): number[] {
-  const count = ring.hashes.length;
+  const { points } = ring;
+  const count = points.length;
   const remoteness: number[] = [];
   const foundAt: number[] = [];
   const order: number[] = [];
@@ -182,8 +193,9 @@ export function ringOrder(ring: HashRing, weights: readonly number[], keyHash: n
     for (let step = 0; step < count; step++) {
       const ahead = start + step;
       const place = ahead < count ? ahead : ahead - count;
-      const distance = ahead < count ? ring.hashes[place]! - from : ring.hashes[place]! - from + TWO_32;
-      const owner = ring.owners[place]!;
+      const point = points[place]!;
+      const distance = ahead < count ? hashOf(point) - from : hashOf(point) - from + TWO_32;
+      const owner = ownerOf(point);
       if (distance / weights[owner]! < remoteness[owner]!) {
         remoteness[owner] = distance / weights[owner]!;
         foundAt[owner] = probe * count + step;

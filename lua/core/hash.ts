@@ -10,16 +10,19 @@ const FNV_OFFSET = 2166136261;
 
 /** FNV-1a (Fowler, Noll, Vo) over bytes, then mixed, since FNV alone spreads short keys badly. */
 export function hashText(text: string): number {
-  return mix32(fnv1a(text, FNV_OFFSET));
+  return mix32(fnv1a(text));
 }
 
-/** A second hash of the same text that does not collide where the first one does. */
+/** A second hash of the same text that does not collide where the first one does: a polynomial, then mixed. */
 export function hashTextAgain(text: string): number {
-  return mix32(fnv1a(text, 0x9747b28c));
+  let hash = text.length;
+  // The multiplier is below 2^21, so that products are exact.
+  for (let i = 0; i < text.length; i++) hash = (hash * 1664525 + text.charCodeAt(i)) % TWO_32;
+  return mix32(hash);
 }
 
-function fnv1a(text: string, seed: number): number {
-  let hash = seed;
+function fnv1a(text: string): number {
+  let hash = FNV_OFFSET;
   for (let i = 0; i < text.length; i++) {
     hash = unsigned(hash ^ text.charCodeAt(i));
     // Times 16777619, which is 2^24 + 403, modulo 2^32.

@@ -4,7 +4,7 @@ import { type Load, type PickRequest, wasTried } from "./pick-request.ts";
 import type { Plan } from "./plan.ts";
 
 /** Up to so many peers all are looked at; beyond, so many are drawn by weight and the best of them is taken. */
-const SCAN_LIMIT = 32;
+export const SCAN_LIMIT = 32;
 const DRAWS = 5;
 
 /** Costs within this factor of the least are a tie, which a draw by weight decides: equal peers get equal traffic. */

@@ -1,6 +1,5 @@
 import { type AliasTable, buildAliasTable } from "./alias-table.ts";
 import { buildHashRing, type HashRing } from "./hash-ring.ts";
-import { DEFAULT_MAX_ATTEMPTS } from "./policy.ts";
 import { buildRoundRobin, type RoundRobin } from "./round-robin.ts";
 import type { Algorithm, Mode, Peer, Policy, ServiceList } from "./types.ts";
 import {
@@ -19,21 +18,19 @@ export interface Situation {
   /** Since the last good answer of an ipconfig. */
   readonly listAgeMs: number;
   readonly halfLifeMs?: number;
+  /** By the id of each peer that this router has ejected: until when it is not even tried. */
+  readonly ejectedUntilMs?: Readonly<Record<string, number>>;
 }
 
-/** What a service routes by: prepared once when its list or its mode changes, then only read (round robin's turns apart). */
+/** What requests are routed by: prepared once when its list or its mode changes, then only read (round robin's turns apart). */
 export interface Plan {
-  readonly mode: Mode;
   readonly algorithm: Algorithm;
-  readonly maxAttempts: number;
   /** The peers that take new requests, best first, by id; picks are indices into this array and the next two. */
   readonly ids: readonly string[];
   readonly weights: readonly number[];
   /** Where each of these peers stands in the list's instances. */
   readonly places: readonly number[];
   readonly totalWeight: number;
-  /** From this time on the weights are out of date, though the list did not change; undefined: never. */
-  readonly validUntilMs: number | undefined;
   readonly aliasTable: AliasTable | undefined;
   readonly ring: HashRing | undefined;
   readonly turns: RoundRobin | undefined;
@@ -77,17 +74,22 @@ function stickyWeight(peer: Peer, situation: Situation): number {
 }
 
 /**
- * Prepares a list for picking. A list in which nobody takes requests gives a plan without peers.
+ * Prepares some peers of a list for picking. When none of them has a weight, the plan is one without peers.
  * @param start 0 <= start < 1: where round robin begins
+ * @param weightsOfList one a peer of the list, 0 for those that are not in this plan
  */
-export function preparePlan(list: ServiceList, situation: Situation, start: number): Plan {
+export function preparePlan(
+  list: ServiceList,
+  situation: Situation,
+  start: number,
+  weightsOfList: readonly number[] = weightsInForce(list, situation),
+): Plan {
   const ids: string[] = [];
   const weights: number[] = [];
   const places: number[] = [];
-  const all = weightsInForce(list, situation);
   let totalWeight = 0;
-  for (let i = 0; i < all.length; i++) {
-    const weight = all[i]!;
+  for (let i = 0; i < weightsOfList.length; i++) {
+    const weight = weightsOfList[i]!;
     if (weight > 0) {
       ids[ids.length] = list.instances[i]!.id;
       weights[weights.length] = weight;
@@ -98,14 +100,11 @@ export function preparePlan(list: ServiceList, situation: Situation, start: numb
   const algorithm = algorithmInForce(list.policy, situation.mode);
   const some = ids.length > 0;
   return {
-    mode: situation.mode,
     algorithm,
-    maxAttempts: list.policy.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
     ids,
     weights,
     places,
     totalWeight,
-    validUntilMs: validUntil(list, situation),
     aliasTable: some && drawsByWeight(algorithm) ? buildAliasTable(weights) : undefined,
     ring: some && algorithm === "consistent-hash" ? buildHashRing(ids, weights) : undefined,
     turns: some && algorithm === "round-robin" ? buildRoundRobin(weights, start) : undefined,
@@ -117,8 +116,11 @@ function drawsByWeight(algorithm: Algorithm): boolean {
   return algorithm === "weighted-random" || algorithm === "adaptive" || algorithm === "least-request";
 }
 
-/** In fallback the router itself ends overrides and lets weights regress; else a new list says so. */
-function validUntil(list: ServiceList, situation: Situation): number | undefined {
+/**
+ * From what time on weights are out of date, though the list did not change; undefined: never. In fallback the router itself ends overrides
+ * and lets weights regress; else a new list says so.
+ */
+export function validUntil(list: ServiceList, situation: Situation): number | undefined {
   if (situation.mode !== "fallback") return undefined;
   let until: number | undefined;
   let regressing = false;

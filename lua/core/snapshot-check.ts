@@ -3,13 +3,12 @@ import { isMetadataKey, isName } from "./names.ts";
 import { isIntegerWithin, MAX_BASE_WEIGHT, MAX_PORT, MAX_WEIGHT } from "./numbers.ts";
 import { checkPolicy } from "./policy.ts";
 import { isRecord } from "./record.ts";
-import { escapeText, hasHalfPair, utf8Length } from "./text.ts";
+import { escapeText, isText, MAX_TEXT_BYTES } from "./text.ts";
 
 /** A full snapshot of 100,000 instances is about 15 MiB; more than this is not a snapshot. */
 export const MAX_SNAPSHOT_BYTES = 64 * 1024 * 1024;
 export const MAX_INSTANCES = 20000;
 const MAX_METADATA_ENTRIES = 64;
-const MAX_TEXT_BYTES = 512;
 /** cjson writes 14 digits: a larger whole number would not come back from it as it was. */
 export const MAX_INTEGER = 99_999_999_999_999;
 
@@ -100,9 +99,4 @@ export function checkMetadata(value: unknown): string | undefined {
     entries++;
   }
   return entries > MAX_METADATA_ENTRIES ? `metadata: more than ${MAX_METADATA_ENTRIES} entries` : undefined;
-}
-
-/** Whether `value` is a text of at most 512 bytes in UTF-8, such as a reason or a metadata value. */
-export function isText(value: unknown): value is string {
-  return typeof value === "string" && utf8Length(value) <= MAX_TEXT_BYTES && !hasHalfPair(value);
 }

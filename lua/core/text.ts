@@ -1,5 +1,6 @@
 const HEX_DIGITS = "0123456789abcdef";
 const MOST_ESCAPED_BYTES = 80;
+export const MAX_TEXT_BYTES = 512;
 
 /** Lua's strings are bytes, JavaScript's are UTF-16: this character is two of the one and one of the other. */
 const STRINGS_ARE_BYTES = "é".length === 2;
@@ -22,6 +23,11 @@ export function escapeText(text: string): string {
 /** The length of a text in UTF-8 bytes, alike in both runtimes, so that Node accepts no text that nginx will refuse. */
 export function utf8Length(text: string): number {
   return STRINGS_ARE_BYTES ? text.length : utf8Bytes(text).length;
+}
+
+/** Whether `value` is a text of at most 512 bytes in UTF-8, such as a reason or a metadata value. */
+export function isText(value: unknown): value is string {
+  return typeof value === "string" && utf8Length(value) <= MAX_TEXT_BYTES && !hasHalfPair(value);
 }
 
 /** Whether a text has half of a surrogate pair, for which there is no UTF-8 and nginx's JSON decoder has an error. */

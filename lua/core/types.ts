@@ -18,8 +18,11 @@ export type ListMode = "normal" | "manual";
 /** What is in force for a service in a router: `fallback` when no ipconfig has answered for a while. */
 export type Mode = ListMode | "fallback";
 
-/** How a peer is: `drained` is an override of weight 0, `down` is what its own status, or its silence, says. */
-export type PeerState = "up" | "down" | "drained";
+/**
+ * How a peer is: `drained` is an override of weight 0, `down` is what its own status, or its silence, says, `ejected` is
+ * what a router has seen of its answers.
+ */
+export type PeerState = "up" | "down" | "drained" | "ejected";
 
 /** How much each feature of an instance takes off its score; see cli/ipconfig/scoring/model.ts. */
 export interface ScoreCoefficients {
@@ -28,6 +31,83 @@ export interface ScoreCoefficients {
   readonly latency: number;
   readonly errors: number;
   readonly inFlight: number;
+}
+
+/** How long the parts of a request may take, in milliseconds. */
+export interface Timeouts {
+  /** Until a connection to the instance is there: 1..60,000, default 1,000. */
+  readonly connectMs?: number;
+  /** Until an instance answers, and between two reads of its answer: 1..86,400,000; default an hour, since it may be a stream. */
+  readonly perTryMs?: number;
+  /** For all tries together; no other one begins after it. Absent: no limit but that of the tries. */
+  readonly overallMs?: number;
+  /** How long a stream (WebSocket, server-sent events, gRPC) may be silent, instead of `perTryMs`: default an hour. */
+  readonly streamIdleMs?: number;
+}
+
+/** Which requests may be sent again. */
+export interface Retries {
+  /** Also methods that are not idempotent, such as POST; default false: they are sent again only if nothing was sent. */
+  readonly nonIdempotent?: boolean;
+  /** How many of a service's requests may be retries, in percent: 0..100, default 20. */
+  readonly budgetPercent?: number;
+}
+
+/** When a router takes a peer out of traffic because of its answers, and for how long. */
+export interface Ejection {
+  /** This many failures in a row, in one worker: 0..1000, default 5; 0: never for this reason. */
+  readonly consecutiveFailures?: number;
+  /** This many in a row without any answer (refused, reset, timed out), in all workers: 0..1000, default 3; 0: never for this reason. */
+  readonly unanswered?: number;
+  /** This many of a hundred answers in some ten seconds, of at least twenty: 0..100, default 50; 0: never for this reason. */
+  readonly errorPercent?: number;
+  /** For how long the first time; it doubles each time: 100..3,600,000, default 2,000. */
+  readonly baseMs?: number;
+  /** 100..3,600,000, default 10,000 */
+  readonly maxMs?: number;
+  /** When more than this part of a service is ejected, nobody is: 0..100, default 50. */
+  readonly maxEjectedPercent?: number;
+}
+
+/** What a request must have for a rule; exactly one of `equals`, `prefix` and `regex`. */
+export interface RuleMatch {
+  /** `header:NAME`, `cookie:NAME`, `query:NAME` or `path`. */
+  readonly on: string;
+  readonly equals?: string;
+  readonly prefix?: string;
+  /** See regex-check.ts for what may be in it. */
+  readonly regex?: string;
+}
+
+/**
+ * Sends some requests to a subset. The first rule that matches decides. Instances of a rule's subset get only what rules
+ * send them; all other requests go to the rest.
+ */
+export interface Rule {
+  /** Absent: any request. */
+  readonly match?: RuleMatch;
+  /** Only this part of the users, 0..100; rules without `match` take parts next to each other. */
+  readonly percent?: number;
+  /** What names the user for `percent`; default: the policy's `hashOn`, else the client's address. */
+  readonly hashOn?: string;
+  /** The metadata that an instance must have. */
+  readonly subset: Readonly<Record<string, string>>;
+}
+
+/** A token bucket for each key. */
+export interface Limit {
+  /** As `hashOn`. */
+  readonly key: string;
+  /** Tokens a second, 0.001..1,000,000; a request takes one. */
+  readonly rate: number;
+  /** How many tokens a bucket holds: 1..1,000,000. */
+  readonly burst: number;
+}
+
+/** Pins a session to an instance by a cookie that the router signs. */
+export interface Sticky {
+  /** The cookie's name. */
+  readonly cookie: string;
 }
 
 /** How a service is balanced. */
@@ -45,6 +125,12 @@ export interface Policy {
   readonly slowStartMs?: number;
   /** Other coefficients than the default ones; each 0..10. */
   readonly score?: Partial<ScoreCoefficients>;
+  readonly timeouts?: Timeouts;
+  readonly retries?: Retries;
+  readonly ejection?: Ejection;
+  readonly rules?: readonly Rule[];
+  readonly limit?: Limit;
+  readonly sticky?: Sticky;
 }
 
 /** A weight put there by hand. Times are milliseconds since 1970. */

@@ -66,8 +66,13 @@ export function modeOf(listMode: Mode, freshAgeMs: number, staleAfterMs: number)
   return freshAgeMs > staleAfterMs || freshAgeMs < -staleAfterMs ? "fallback" : listMode;
 }
 
-/** How a peer is, at the weight that is in force. */
-export function stateOf(peer: Peer, weight: number): PeerState {
+/**
+ * How a peer is.
+ * @param weight the one in force
+ * @param ejected whether it is left out for its answers
+ */
+export function stateOf(peer: Peer, weight: number, ejected: boolean): PeerState {
   if (weight === 0 && peer.override !== undefined && peer.override.weight === 0) return "drained";
+  if (ejected) return "ejected";
   return peer.score === 0 ? "down" : "up";
 }

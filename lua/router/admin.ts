@@ -1,12 +1,16 @@
 import { explain } from "../core/explain.ts";
 import { isName } from "../core/names.ts";
-import { algorithmInForce, weightsInForce } from "../core/plan.ts";
+import { isIntegerWithin } from "../core/numbers.ts";
+import { algorithmInForce } from "../core/plan.ts";
+import { healthOf } from "../core/routing.ts";
 import type { Override, ServiceList } from "../core/types.ts";
 import { VERSION } from "../core/version.ts";
-import { modeOf, shares, stateOf } from "../core/weights.ts";
+import { modeOf, shares } from "../core/weights.ts";
 import { workerPositions } from "./acknowledge.ts";
+import { collectDecisions } from "./decision-answers.ts";
 import { routes, state } from "./dicts.ts";
 import { listAgeMs } from "./freshness.ts";
+import { inFlightAt, livingWorkers } from "./in-flight.ts";
 import { encodeJson, jsonArray, NULL } from "./json.ts";
 import { leaderPid } from "./leader.ts";
 import { writeMetrics } from "./metrics.ts";
@@ -25,13 +29,14 @@ export function admin(): void {
   if (path === "/metrics") return writeMetrics();
   if (path === "/v1/status") return answer(200, status());
   if (path === "/v1/services") return answer(200, allServices());
+  if (path === "/v1/decisions") return decisions();
   const [service, rest] = string.match(path, "^/v1/services/([^/]+)(/?[a-z]*)$");
   if (service === undefined || (rest !== "" && rest !== "/explain")) {
     return answer(
       404,
       failure(
         "not-found",
-        "try /v1/status, /v1/services, /v1/services/NAME, /v1/services/NAME/explain?key=K or /metrics",
+        "try /v1/status, /v1/services, /v1/services/NAME, /v1/services/NAME/explain?key=K, /v1/decisions or /metrics",
       ),
     );
   }
@@ -90,9 +95,9 @@ function allServices(): string {
     // Requests come first: many services must not hold up the worker.
     if (items.length % SERVICES_PER_SLICE === SERVICES_PER_SLICE - 1) ngx.sleep(0);
     if (list !== undefined) {
-      const situation = situationOf(list);
+      const situation = situationOf(service, list);
       let healthy = 0;
-      for (const weight of weightsInForce(list, situation)) if (weight > 0) healthy++;
+      for (const weight of healthOf(list, situation).weights) if (weight > 0) healthy++;
       const algorithm = algorithmInForce(list.policy, situation.mode);
       const { mode } = situation;
       const { version, instances } = list;
@@ -104,15 +109,15 @@ function allServices(): string {
 }
 
 function oneService(service: string, list: ServiceList): string {
-  const situation = situationOf(list);
-  const weights = weightsInForce(list, situation);
+  const situation = situationOf(service, list);
+  const { weights, states, panic } = healthOf(list, situation);
   const parts = shares(weights);
+  const pids = livingWorkers();
   const peers: string[] = [];
   for (let i = 0; i < weights.length; i++) {
     const { id, address, port, baseWeight, score, override, metadata } = list.instances[i]!;
     const weight = weights[i]!;
     const share = parts[i]!;
-    const peerState = stateOf(list.instances[i]!, weight);
     peers[i] = encodeJson({
       id,
       address,
@@ -121,7 +126,8 @@ function oneService(service: string, list: ServiceList): string {
       score,
       weight,
       share,
-      state: peerState,
+      state: states[i],
+      inFlight: inFlightAt(pids, service, id),
       override: override === undefined ? NULL : overrideForJson(override),
       metadata,
     });
@@ -131,6 +137,7 @@ function oneService(service: string, list: ServiceList): string {
     service,
     mode: situation.mode,
     algorithm: algorithmInForce(list.policy, situation.mode),
+    panic,
     epoch: position?.epoch ?? NULL,
     revision: position?.revision ?? NULL,
     listAgeMs: ageForJson(),
@@ -139,17 +146,36 @@ function oneService(service: string, list: ServiceList): string {
   return `${string.sub(fields, 1, -2)},"peers":${jsonArray(peers)}}`;
 }
 
+const MOST_DECISIONS = 1000;
+const DEFAULT_DECISIONS = 100;
+
+function decisions(): void {
+  const service = ngx.var["arg_service"] ?? "";
+  if (service !== "" && !isName(service)) return answer(400, failure("bad-service", "service must be a name"));
+  const requestId = ngx.unescape_uri(ngx.var["arg_requestId"] ?? "");
+  if (string.find(requestId, "[%c]")[0] !== undefined)
+    return answer(400, failure("bad-id", "requestId must be one line"));
+  const limit = tonumber(ngx.var["arg_limit"] ?? `${DEFAULT_DECISIONS}`);
+  if (!isIntegerWithin(limit, 1, MOST_DECISIONS)) {
+    return answer(400, failure("bad-limit", `limit must be a whole number from 1 to ${MOST_DECISIONS}`));
+  }
+  const found = collectDecisions(service, requestId, limit);
+  if (found === undefined) return answer(503, failure("busy", "others are asking for decisions: try again"));
+  answer(200, `{"decisions":${jsonArray(found)}}`);
+}
+
 function overrideForJson(override: Override): object {
   return { ...override, expiresAt: override.expiresAt ?? NULL };
 }
 
 function explanation(service: string, list: ServiceList, key: string): string {
-  const { algorithm, mode, peer, candidates, order } = explain(list, situationOf(list), key);
+  const { algorithm, mode, rule, peer, candidates, order } = explain(list, situationOf(service, list), key);
   const position = currentPosition();
   const fields = encodeJson({
     service,
     key,
     peer: peer ?? NULL,
+    rule: rule ?? NULL,
     revision: position?.revision ?? NULL,
     algorithm,
     mode,

@@ -4,6 +4,7 @@ import { judgeSnapshot, shrinks } from "../core/snapshot-order.ts";
 import type { Peer, ServiceList, Snapshot } from "../core/types.ts";
 import { countRejected, forgetPeer, forgetService } from "./counters.ts";
 import { nowMs } from "./freshness.ts";
+import { forgetHealth } from "./health.ts";
 import { decodeJson } from "./json.ts";
 import { markLastGoodChanged } from "./last-good.ts";
 import { leadsStill } from "./leader.ts";
@@ -143,13 +144,15 @@ function isConfirmed(snapshot: Snapshot, removed: readonly string[]): boolean {
   return confirmed;
 }
 
-/** The metrics of peers that are gone disappear with them. */
+/** The metrics of peers that are gone disappear with them, and their ejections. */
 function forgetGone(service: string, before: ServiceList | undefined, after: readonly Peer[]): void {
   if (before === undefined) return;
   const present = new LuaSet<string>();
   for (const peer of after) present.add(peer.id);
   for (const peer of before.instances) {
-    if (!present.has(peer.id)) forgetPeer(service, peer.id);
+    if (present.has(peer.id)) continue;
+    forgetPeer(service, peer.id);
+    forgetHealth(service, peer.id);
   }
 }
 

@@ -1,73 +1,58 @@
 import * as balancer from "ngx.balancer";
-import { pickPeer } from "../core/pick.ts";
-import type { Load, PickRequest } from "../core/pick-request.ts";
+import { isIdempotent, isWithinBudget } from "../core/retry.ts";
+import { chooseFirst, chooseNext } from "./choose.ts";
+import { recordDecision } from "./decisions.ts";
 import { nowMs } from "./freshness.ts";
-import { readKeyHash } from "./hash-key.ts";
 import { lastAttempt } from "./last-attempt.ts";
+import { countEvent, type PeerLoad } from "./loads.ts";
 import { warn } from "./log-line.ts";
 import { beginRequest, type RoutedRequest, routedRequest, subrequestRecord } from "./request.ts";
-import { countAttempt, countFailedAttempt } from "./responses.ts";
+import { countAttempt, countFailure } from "./responses.ts";
 import { currentTable, type RouteTable } from "./tables.ts";
 
-/** Filled anew for every pick, so that a pick allocates nothing. */
-const pick: { -readonly [Field in keyof PickRequest]: PickRequest[Field] } = {
-  keyHash: 0,
-  random: 0,
-  tried: [],
-  triedCount: 0,
-  loads: [] as Load[],
-  totalInFlight: 0,
-  nowMs: 0,
-};
-
-/** Balancer phase: picks a peer, once for every attempt. Without a pick nginx answers 502 through the placeholder server. */
+/**
+ * Balancer phase: picks a peer, once for every attempt. Without a pick nginx answers 502 through the placeholder server;
+ * when the tries that it was given are used up it passes the last error on.
+ */
 export function balance(): void {
   const request = recordOf();
   if (request === undefined) return;
-  const { table } = request;
-  if (request.attempts === 0) beginAttempts(request);
-  else endFailedAttempt(request);
-  // One attempt that met nothing but a stale connection is not held against the request either.
-  if (request.attempts >= table.plan.maxAttempts + (request.forgiven ? 1 : 0)) return;
-
-  pick.keyHash = request.keyHash;
-  pick.random = math.random();
-  pick.tried = request.tried;
-  pick.triedCount = request.triedCount;
-  pick.loads = table.loads;
-  pick.totalInFlight = table.serviceLoad.inFlight;
-  pick.nowMs = nowMs();
-  let peer = pickPeer(table.plan, pick);
-  if (peer < 0 && request.forgiven) {
-    // All others were tried: the one whose connection was stale may well be alive.
-    peer = request.tried[0]!;
-    request.forgiven = false;
+  const now = nowMs();
+  let load: PeerLoad | undefined;
+  if (request.attempts === 0) {
+    load = request.chosen ?? chooseFirst(request, now);
+    allowTries(request);
+  } else {
+    endFailedAttempt(request);
+    if (!mayTryAgain(request, now)) return;
+    load = chooseNext(request, now);
   }
-  if (peer < 0) return;
+  if (load === undefined) return;
 
-  const [set, error] = balancer.set_current_peer(table.hosts[peer]!, table.ports[peer]!);
+  const [set, error] = balancer.set_current_peer(load.host, load.port);
   if (!set) {
-    warn(`peer ${table.plan.ids[peer]} of ${table.service} was refused by nginx: ${error}`);
+    warn(`peer ${load.id} of ${request.table.service} was refused by nginx: ${error}`);
     return;
   }
-  request.tried[request.triedCount] = peer;
-  request.triedCount++;
+  if (request.table.timeouts.areOwn) setTimeouts(request, now);
   request.attempts++;
-  request.attemptAtMs = pick.nowMs;
-  if (request.slot === "") return;
-  const load = table.loads[peer]!;
+  request.attemptAtMs = now;
+  if (request.pointer === 0) return;
+  const { serviceLoad } = request.table;
   load.inFlight++;
   load.selections++;
-  table.serviceLoad.inFlight++;
-  table.serviceLoad.dirty = true;
+  serviceLoad.inFlight++;
+  if (request.attempts === 1) serviceLoad.requests++;
+  serviceLoad.dirty = true;
   request.load = load;
+  recordDecision(request, load);
 }
 
-/** The request's record; begun with its first attempt. nginx runs no access phase for subrequests, nor after `satisfy any`. */
+/** The request's record. nginx runs no access phase for subrequests, nor after `satisfy any`. */
 function recordOf(): RoutedRequest | undefined {
-  if (ngx.is_subrequest) return subrequestRecord(tableOfRequest);
   const known = routedRequest();
   if (known !== undefined) return known;
+  if (ngx.is_subrequest) return subrequestRecord(tableOfRequest);
   const table = tableOfRequest();
   return table === undefined ? undefined : beginRequest(table);
 }
@@ -77,30 +62,75 @@ function tableOfRequest(): RouteTable | undefined {
   return service === undefined || service === "" ? undefined : currentTable(service);
 }
 
-function beginAttempts(request: RoutedRequest): void {
-  const { plan, hashVariable } = request.table;
-  if (hashVariable !== "") request.keyHash = readKeyHash(hashVariable);
-  // nginx counts the placeholder server of the upstream as a try, and a stale connection may cost one: the attempts are
-  // counted here.
-  if (plan.maxAttempts > 1) balancer.set_more_tries(plan.maxAttempts + 1);
+/** Exactly as many tries as there are peers for them: after the last one nginx passes on what has gone wrong. */
+function allowTries(request: RoutedRequest): void {
+  const { pool, table } = request;
+  const peers = pool.loads.length + (request.isProbe || request.isPinned ? 1 : 0);
+  const tries = peers < table.maxAttempts ? peers : table.maxAttempts;
+  if (tries > 1) balancer.set_more_tries(tries);
 }
 
 function endFailedAttempt(request: RoutedRequest): void {
   const [, code] = balancer.get_last_failure();
-  if (!request.forgiven && request.attempts === 1 && wasStale()) {
+  // A kept-alive connection that the instance had closed: connected in no time, and nothing received. (A connection that is
+  // refused shows no connect time at all.) It says nothing of the instance.
+  const isStale =
+    !request.forgiven &&
+    request.attempts === 1 &&
+    code !== 504 &&
+    lastAttempt("upstream_connect_time") === "0.000" &&
+    lastAttempt("upstream_bytes_received") === "0";
+  if (isStale) {
     request.forgiven = true;
     // A user who belongs to this peer stays there; any other request does as well elsewhere.
-    if (request.table.plan.algorithm === "consistent-hash") request.triedCount = 0;
+    if (request.pool.plan.algorithm === "consistent-hash") request.triedCount = 0;
     countAttempt(request, undefined);
-    return;
+  } else if (wasCutShort()) {
+    countAttempt(request, code);
+  } else {
+    countFailure(request, code ?? 502, true);
   }
-  countFailedAttempt(request, code ?? 502);
+  request.isPinned = false;
 }
 
 /**
- * Whether the attempt before met a kept-alive connection that the instance had closed: connected in no time, and nothing
- * received. (A connection that is refused shows no connect time at all.) It says nothing of the instance.
+ * Whether the instance closed the connection before it had the whole body, as it does with one that is too large for it:
+ * what it has answered then is lost to nginx. It says nothing of its health.
  */
-function wasStale(): boolean {
-  return lastAttempt("upstream_connect_time") === "0.000" && lastAttempt("upstream_bytes_received") === "0";
+function wasCutShort(): boolean {
+  const length = tonumber(ngx.var["content_length"]);
+  const sent = tonumber(lastAttempt("upstream_bytes_sent"));
+  return length !== undefined && sent !== undefined && sent > 0 && sent < length;
+}
+
+/** Whether the request may go to another peer, now that an attempt has failed. */
+function mayTryAgain(request: RoutedRequest, now: number): boolean {
+  const { table } = request;
+  // One attempt that met nothing but a stale connection is not held against the request.
+  if (request.attempts >= table.maxAttempts + (request.forgiven ? 1 : 0)) return false;
+  if (now - request.startedAtMs >= table.timeouts.overallMs) return false;
+  if (!isIdempotent(ngx.req.get_method()) && table.policy.retries?.nonIdempotent !== true && wasSent()) return false;
+  if (request.forgiven && request.attempts === 1) return true;
+  const { serviceLoad } = table;
+  if (!isWithinBudget(serviceLoad, table.policy.retries)) {
+    countEvent(serviceLoad, "retries-denied");
+    return false;
+  }
+  serviceLoad.retries++;
+  countEvent(serviceLoad, "retries");
+  return true;
+}
+
+/** Whether any part of the request went out with the last attempt. */
+function wasSent(): boolean {
+  const bytes = lastAttempt("upstream_bytes_sent");
+  return bytes !== undefined && bytes !== "0" && bytes !== "-";
+}
+
+/** The policy's timeouts instead of those of nginx's configuration. */
+function setTimeouts(request: RoutedRequest, now: number): void {
+  const { timeouts } = request.table;
+  const leftMs = timeouts.overallMs - (now - request.startedAtMs);
+  const idleMs = request.isStream ? timeouts.streamIdleMs : Math.min(timeouts.perTryMs, leftMs);
+  balancer.set_timeouts(Math.min(timeouts.connectMs, leftMs) / 1000, idleMs / 1000, idleMs / 1000);
 }

@@ -1,20 +1,26 @@
 import { counters } from "./dicts.ts";
 import { BUCKETS } from "./histogram.ts";
+import { toldInFlight } from "./in-flight.ts";
 import { allServiceLoads } from "./loads.ts";
 
 /**
  * Counters are kept in the worker and added to shared memory once a second, so that a request writes to no dict.
  *
  * Keys: `selections SERVICE PEER` · `responses SERVICE PEER CODE` · `codes` · `bucket SERVICE INDEX` ·
- * `seconds SERVICE` · `rejected REASON`.
+ * `seconds SERVICE` · `event SERVICE NAME` · `ejections SERVICE PEER` · `rejected REASON`.
  */
 export function flushCounters(): void {
   for (const [service, load] of allServiceLoads()) {
     if (load.dirty) {
       load.dirty = load.inFlight > 0;
+      for (const [event, count] of load.events) {
+        counters.incr(`event ${service} ${event}`, count, 0);
+        load.events.delete(event);
+      }
       for (const [id, peer] of load.peers) {
         if (peer.selections > 0) counters.incr(`selections ${service} ${id}`, peer.selections, 0);
         peer.selections = 0;
+        if (peer.inFlight !== peer.inFlightTold) toldInFlight(peer);
         for (const [code, count] of peer.responses) {
           rememberCode(code);
           counters.incr(`responses ${service} ${id} ${code}`, count, 0);
@@ -30,6 +36,13 @@ export function flushCounters(): void {
       load.durationSum = 0;
     }
   }
+}
+
+/** What is counted of a service as a whole. */
+export const EVENTS = ["retries", "retries-denied", "empty-subset", "limited", "overloaded"] as const;
+
+export function countEjection(service: string, id: string): void {
+  counters.incr(`ejections ${service} ${id}`, 1, 0);
 }
 
 /** A snapshot, or a part of one, was refused. */
@@ -54,6 +67,7 @@ export function knownWords(key: "codes" | "reasons"): string[] {
 /** Lets go of the counters of a peer that has left the list. */
 export function forgetPeer(service: string, id: string): void {
   counters.delete(`selections ${service} ${id}`);
+  counters.delete(`ejections ${service} ${id}`);
   for (const code of knownWords("codes")) counters.delete(`responses ${service} ${id} ${code}`);
 }
 
@@ -61,6 +75,7 @@ export function forgetPeer(service: string, id: string): void {
 export function forgetService(service: string): void {
   for (let bucket = 0; bucket <= BUCKETS.length; bucket++) counters.delete(`bucket ${service} ${bucket}`);
   counters.delete(`seconds ${service}`);
+  for (const event of EVENTS) counters.delete(`event ${service} ${event}`);
 }
 
 const seenCodes = new LuaSet<number>();

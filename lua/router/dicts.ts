@@ -5,6 +5,10 @@
  *           every change) · `list:SERVICE:VERSION` (the list as JSON, after its checksum)
  * state:    `leader` · `freshAtMs` · `ipconfig` (index of the URL in use) · `ack:WORKER` · `left` (epochs that were left)
  * counters: what the metrics are made of
+ * health:   `version SERVICE` (a number that changes with every ejection and release) · `until SERVICE PEER` · `times SERVICE PEER` ·
+ *           `released SERVICE PEER` · `probe SERVICE PEER`
+ * limits:   a number for each bucket that is not full
+ * answers:  decisions, on their way from the workers to the admin API
  */
 function dict(name: string): SharedDict {
   const found = ngx.shared[name];
@@ -15,3 +19,6 @@ function dict(name: string): SharedDict {
 export const routes = dict("routectl_routes");
 export const state = dict("routectl_state");
 export const counters = dict("routectl_counters");
+export const health = dict("routectl_health");
+export const limits = dict("routectl_limits");
+export const answers = dict("routectl_answers");

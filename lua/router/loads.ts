@@ -1,15 +1,29 @@
 import type { ServiceList } from "../core/types.ts";
 
-/** What this worker has under way and has counted, by service and instance id, so that it outlives a change of the list. */
+/** What this worker has under way at a peer and has seen of it, by service and instance id, so that it outlives a change of the list. */
 export interface PeerLoad {
   readonly service: string;
   readonly id: string;
+  /** The address as nginx wants it. */
+  host: string;
+  port: number;
   inFlight: number;
   /** Peak EWMA; 0 until the first answer. */
   latencyMs: number;
   measuredAtMs: number;
+  /** Failures since the last success. */
+  consecutiveFailures: number;
+  /** Requests of any worker to which there was no answer at all, as of the last one of this worker; 0 after a success. */
+  unanswered: number;
+  /** Answers and failures, of which a part is forgotten every second. */
+  answers: number;
+  failures: number;
+  /** Whether it is among the peers that take requests; one that comes back starts anew. */
+  routed: boolean;
   /** Since the last flush into the shared counters. */
   selections: number;
+  /** `inFlight` as the others know it. */
+  inFlightTold: number;
   /** Attempts that ended, by status code, since the last flush. */
   readonly responses: LuaMap<number, number>;
 }
@@ -21,6 +35,11 @@ export interface ServiceLoad {
   /** Response times since the last flush: one count a bucket, and their sum in seconds. */
   readonly buckets: number[];
   durationSum: number;
+  /** Requests and retries, of which a part is forgotten every second: what the retry budget goes by. */
+  requests: number;
+  retries: number;
+  /** Counted since the last flush, by name: see counters.ts. */
+  readonly events: LuaMap<string, number>;
   /** Whether anything was counted since the last flush. */
   dirty: boolean;
 }
@@ -36,6 +55,9 @@ export function serviceLoad(service: string): ServiceLoad {
     peers: new LuaMap(),
     buckets: [],
     durationSum: 0,
+    requests: 0,
+    retries: 0,
+    events: new LuaMap(),
     dirty: false,
   };
   services.set(service, created);
@@ -49,14 +71,36 @@ export function peerLoad(service: string, id: string): PeerLoad {
   const created: PeerLoad = {
     service,
     id,
+    host: "",
+    port: 0,
     inFlight: 0,
     latencyMs: 0,
     measuredAtMs: 0,
+    consecutiveFailures: 0,
+    unanswered: 0,
+    answers: 0,
+    failures: 0,
+    routed: false,
     selections: 0,
+    inFlightTold: 0,
     responses: new LuaMap(),
   };
   peers.set(id, created);
   return created;
+}
+
+/** Forgets what was seen of a peer before it was left out. */
+export function startAnew(load: PeerLoad): void {
+  load.latencyMs = 0;
+  load.measuredAtMs = 0;
+  forgetFailures(load);
+}
+
+export function forgetFailures(load: PeerLoad): void {
+  load.consecutiveFailures = 0;
+  load.unanswered = 0;
+  load.answers = 0;
+  load.failures = 0;
 }
 
 /** Lets go of peers that are not on the list any more and have nothing under way. */
@@ -64,7 +108,7 @@ export function forgetGonePeers(load: ServiceLoad, list: ServiceList): void {
   const listed = new LuaSet<string>();
   for (const peer of list.instances) listed.add(peer.id);
   for (const [id, peer] of load.peers) {
-    if (peer.inFlight === 0 && !listed.has(id)) load.peers.delete(id);
+    if (peer.inFlight === 0 && peer.inFlightTold === 0 && !listed.has(id)) load.peers.delete(id);
   }
 }
 
@@ -76,4 +120,10 @@ export function forgetService(service: string): void {
 
 export function allServiceLoads(): LuaMap<string, ServiceLoad> {
   return services;
+}
+
+/** Something that a metric counts for a whole service has happened. */
+export function countEvent(load: ServiceLoad, event: string): void {
+  load.events.set(event, (load.events.get(event) ?? 0) + 1);
+  load.dirty = true;
 }

@@ -1,11 +1,11 @@
-import { weightsInForce } from "../core/plan.ts";
+import { healthOf } from "../core/routing.ts";
 import type { ServiceList } from "../core/types.ts";
 import { VERSION } from "../core/version.ts";
-import { stateOf } from "../core/weights.ts";
 import { workerPositions } from "./acknowledge.ts";
 import { counted, knownWords } from "./counters.ts";
 import { listAgeMs } from "./freshness.ts";
 import { BUCKETS } from "./histogram.ts";
+import { inFlightAt, livingWorkers } from "./in-flight.ts";
 import { readList, serviceNames } from "./routes.ts";
 import { situationOf } from "./situation.ts";
 
@@ -14,9 +14,16 @@ const TYPES = {
   service_mode: "gauge",
   service_members: "gauge",
   service_members_healthy: "gauge",
+  service_panic: "gauge",
+  service_retries_total: "counter",
+  service_retries_denied_total: "counter",
+  service_subset_fallbacks_total: "counter",
+  service_requests_refused_total: "counter",
   peer_weight: "gauge",
   peer_state: "gauge",
   peer_selections_total: "counter",
+  peer_requests_in_flight: "gauge",
+  peer_ejections_total: "counter",
   upstream_responses_total: "counter",
   upstream_response_duration_seconds: "histogram",
   list_age_seconds: "gauge",
@@ -40,10 +47,11 @@ export function writeMetrics(): void {
     add(page, "snapshot_rejected_total", `{reason="${reason}"}`, counted(`rejected ${reason}`));
   }
   const codes = knownWords("codes");
+  const pids = livingWorkers();
   let done = 0;
   for (const service of serviceNames()) {
     const [list] = readList(service);
-    if (list !== undefined) addService(page, service, list, codes);
+    if (list !== undefined) addService(page, service, list, codes, pids);
     // Requests come first: a large page must not hold up the worker.
     done++;
     if (done % SERVICES_PER_SLICE === 0) ngx.sleep(0);
@@ -63,15 +71,31 @@ function add(page: Page, metric: keyof typeof TYPES, labels: string, value: numb
   lines[lines.length] = `routectl_${metric}${suffix}${labels} ${string.format("%.14g", value)}`;
 }
 
-function addService(page: Page, service: string, list: ServiceList, codes: readonly string[]): void {
-  const situation = situationOf(list);
-  const weights = weightsInForce(list, situation);
+function addService(
+  page: Page,
+  service: string,
+  list: ServiceList,
+  codes: readonly string[],
+  pids: readonly number[],
+): void {
+  const situation = situationOf(service, list);
+  const { weights, states, panic } = healthOf(list, situation);
   const label = `{service="${service}"`;
   for (const mode of ["normal", "manual", "fallback"]) {
     add(page, "service_mode", `${label},mode="${mode}"}`, situation.mode === mode ? 1 : 0);
   }
   add(page, "service_members", `${label}}`, list.instances.length);
   add(page, "list_age_seconds", `${label}}`, listAgeMs() / 1000);
+  add(page, "service_panic", `${label}}`, panic ? 1 : 0);
+  add(page, "service_retries_total", `${label}}`, counted(`event ${service} retries`));
+  add(page, "service_retries_denied_total", `${label}}`, counted(`event ${service} retries-denied`));
+  if (list.policy.rules !== undefined) {
+    add(page, "service_subset_fallbacks_total", `${label}}`, counted(`event ${service} empty-subset`));
+  }
+  for (const reason of ["limited", "overloaded"]) {
+    const refused = counted(`event ${service} ${reason}`);
+    if (refused > 0) add(page, "service_requests_refused_total", `${label},reason="${reason}"}`, refused);
+  }
   let healthy = 0;
   for (let i = 0; i < weights.length; i++) {
     const peer = list.instances[i]!;
@@ -79,7 +103,10 @@ function addService(page: Page, service: string, list: ServiceList, codes: reado
     const peerLabel = `${label},peer="${peer.id}"`;
     if (weight > 0) healthy++;
     add(page, "peer_weight", `${peerLabel}}`, weight);
-    add(page, "peer_state", `${peerLabel},state="${stateOf(peer, weight)}"}`, 1);
+    add(page, "peer_state", `${peerLabel},state="${states[i]!}"}`, 1);
+    add(page, "peer_requests_in_flight", `${peerLabel}}`, inFlightAt(pids, service, peer.id));
+    const ejections = counted(`ejections ${service} ${peer.id}`);
+    if (ejections > 0) add(page, "peer_ejections_total", `${peerLabel}}`, ejections);
     add(page, "peer_selections_total", `${peerLabel}}`, counted(`selections ${service} ${peer.id}`));
     for (const code of codes) {
       const count = counted(`responses ${service} ${peer.id} ${code}`);

@@ -1,20 +1,36 @@
+import * as ffi from "ffi";
+import * as base from "resty.core.base";
 import { MAX_ATTEMPTS } from "../core/policy.ts";
 import { nowMs } from "./freshness.ts";
 import type { PeerLoad } from "./loads.ts";
-import type { RouteTable } from "./tables.ts";
+import type { Pool, RouteTable } from "./tables.ts";
 
 /** What the phases of one request hand on to each other. Used again by later requests, so that none allocates its own. */
 export interface RoutedRequest {
-  /** Its number among the records, as nginx's variable holds it; empty for a subrequest's. */
-  readonly slot: string;
+  /** Where nginx keeps the request; 0 for a subrequest, which counts nothing. */
+  pointer: number;
   table: RouteTable;
+  /** The peers that it may go to; known from the first attempt on. */
+  pool: Pool;
+  /** The number of the rule that has chosen the pool, from 1; 0: none. */
+  rule: number;
   startedAtMs: number;
   attemptAtMs: number;
   /** The hash of the user's name; read once, on the first attempt. */
   keyHash: number;
+  /** Known only where the policy has timeouts of its own, or a peer is ejected. */
+  isStream: boolean;
+  /** The peer of the first attempt, where it was chosen before the balancer phase. */
+  chosen: PeerLoad | undefined;
   /** Where the attempt under way goes; undefined before the first, and between two. */
   load: PeerLoad | undefined;
-  /** The peers that were tried; the last one may be forgiven once, when it was only the connection that was stale. */
+  /** Whether the attempt under way tries an ejected peer. */
+  isProbe: boolean;
+  /** Whether the attempt under way goes where the session's cookie says. */
+  isPinned: boolean;
+  /** The number of the last attempt's decision in the flight recorder; 0 when it has ended. */
+  decision: number;
+  /** The peers of the pool that were tried; the last one may be forgiven once, when it was only the connection that was stale. */
   readonly tried: number[];
   triedCount: number;
   attempts: number;
@@ -22,17 +38,21 @@ export interface RoutedRequest {
 }
 
 /**
- * Records are found through an nginx variable, because ngx.ctx is lost on internal redirects (X-Accel-Redirect,
- * error_page), and with it what the request has under way.
+ * Records are found by the address of nginx's request, since ngx.ctx is lost on internal redirects (X-Accel-Redirect,
+ * error_page), and with it what the request has under way. Every record ends in the log phase, before nginx uses the
+ * address again.
  */
-const VARIABLE = "routectl_request";
-
-const records = new LuaMap<string, RoutedRequest>();
+const records = new LuaMap<number, RoutedRequest>();
 const spare: RoutedRequest[] = [];
 let spareCount = 0;
-let created = 0;
+let underWay = 0;
 
-/** Begins the record of a request that goes by `table`. */
+/** How many requests this worker has in flight. */
+export function requestsUnderWay(): number {
+  return underWay;
+}
+
+/** Begins the record of the request that nginx is handling, which goes by `table`. */
 export function beginRequest(table: RouteTable): RoutedRequest {
   let request: RoutedRequest;
   if (spareCount > 0) {
@@ -40,38 +60,46 @@ export function beginRequest(table: RouteTable): RoutedRequest {
     request = spare[spareCount]!;
     request.table = table;
   } else {
-    created++;
-    request = newRecord(`${created}`, table);
+    request = newRecord(table);
   }
-  records.set(request.slot, request);
-  ngx.var[VARIABLE] = request.slot;
+  const pointer = currentPointer();
+  request.pointer = pointer;
+  records.set(pointer, request);
+  underWay++;
   return restart(request);
 }
 
 /**
- * The record of a subrequest (auth_request, mirror, SSI): nginx shares its parent's variables with it, and skips its access
- * and log phases, so it has one of its own that counts nothing.
+ * The record of a subrequest (auth_request, mirror, SSI): nginx skips its access and log phases, so it has one that counts
+ * nothing and needs no end.
  */
 export function subrequestRecord(find: () => RouteTable | undefined): RoutedRequest | undefined {
   const context = ngx.ctx as { routectl?: RoutedRequest };
   if (context.routectl === undefined) {
     const table = find();
     if (table === undefined) return undefined;
-    context.routectl = restart(newRecord("", table));
+    context.routectl = restart(newRecord(table));
   }
   return context.routectl;
 }
 
-function newRecord(slot: string, table: RouteTable): RoutedRequest {
+function newRecord(table: RouteTable): RoutedRequest {
   const tried: number[] = [];
   for (let i = 0; i <= MAX_ATTEMPTS; i++) tried[i] = -1;
   return {
-    slot,
+    pointer: 0,
     table,
+    pool: table.pools[0]!,
+    rule: 0,
     startedAtMs: 0,
     attemptAtMs: 0,
     keyHash: 0,
+    isStream: false,
+    chosen: undefined,
     load: undefined,
+    isProbe: false,
+    isPinned: false,
+    decision: 0,
     tried,
     triedCount: 0,
     attempts: 0,
@@ -80,23 +108,34 @@ function newRecord(slot: string, table: RouteTable): RoutedRequest {
 }
 
 function restart(request: RoutedRequest): RoutedRequest {
+  request.pool = request.table.pools[0]!;
+  request.rule = 0;
   request.startedAtMs = nowMs();
+  request.isStream = false;
+  request.chosen = undefined;
   request.load = undefined;
+  request.isProbe = false;
+  request.isPinned = false;
+  request.decision = 0;
   request.triedCount = 0;
   request.attempts = 0;
   request.forgiven = false;
   return request;
 }
 
-/** The record of the request that nginx is handling; undefined before its first attempt. */
+/** The record of the request that nginx is handling; undefined when it is none of ours. */
 export function routedRequest(): RoutedRequest | undefined {
-  const slot = ngx.var[VARIABLE];
-  return slot === undefined || slot === "" ? undefined : records.get(slot);
+  return records.get(currentPointer());
 }
 
-/** Ends the record. It must not be used after this; the variable may still name it, but it is not found any more. */
+/** Ends the record. It must not be used after this. */
 export function endRequest(request: RoutedRequest): void {
-  records.delete(request.slot);
+  records.delete(request.pointer);
   spare[spareCount] = request;
   spareCount++;
+  underWay--;
+}
+
+function currentPointer(): number {
+  return tonumber(ffi.cast("uintptr_t", base.get_request()!))!;
 }

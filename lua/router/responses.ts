@@ -1,5 +1,8 @@
 import { nextLatency } from "../core/latency.ts";
+import { recordEnd } from "./decisions.ts";
 import { nowMs } from "./freshness.ts";
+import { ejectPeer, endProbe, releasePeer } from "./health.ts";
+import { noteFailure, noteSuccess } from "./outliers.ts";
 import type { RoutedRequest } from "./request.ts";
 
 /** A failed attempt counts as at least this slow: a connection that is refused at once must not look best. */
@@ -7,19 +10,42 @@ const FAILURE_LATENCY_MS = 1000;
 
 /** An attempt of a request has ended: what was under way at the peer goes down, and its status, if any, is counted. */
 export function countAttempt(request: RoutedRequest, status: number | undefined): void {
-  const { load } = request;
+  const { load, table } = request;
   if (load === undefined) return;
-  const { serviceLoad } = request.table;
   load.inFlight--;
-  serviceLoad.inFlight--;
+  table.serviceLoad.inFlight--;
   if (status !== undefined) load.responses.set(status, (load.responses.get(status) ?? 0) + 1);
+  recordEnd(request, status);
+  if (request.isProbe) {
+    // A probe that ended with neither success nor failure leaves its turn to the next request.
+    endProbe(table.service, load.id);
+    request.isProbe = false;
+  }
   request.load = undefined;
 }
 
-/** An attempt has failed, and the request goes on to another peer. */
-export function countFailedAttempt(request: RoutedRequest, status: number): void {
-  const elapsed = nowMs() - request.attemptAtMs;
-  noteLatency(request, Math.max(FAILURE_LATENCY_MS, elapsed));
+/** An attempt has been answered as it should. */
+export function countSuccess(request: RoutedRequest, status: number, latencyMs: number): void {
+  const { load, table } = request;
+  if (load === undefined) return;
+  noteLatency(request, latencyMs);
+  noteSuccess(load);
+  if (request.isProbe || (table.routing.panic && table.isEjected.has(load.id))) releasePeer(table.service, load.id);
+  countAttempt(request, status);
+}
+
+/**
+ * An attempt has failed, by an error of the connection, a timeout, or what was answered.
+ * @param isUnanswered whether the instance has answered nothing at all
+ */
+export function countFailure(request: RoutedRequest, status: number, isUnanswered: boolean): void {
+  const { load, table } = request;
+  if (load === undefined) return;
+  noteLatency(request, Math.max(FAILURE_LATENCY_MS, nowMs() - request.attemptAtMs));
+  if (request.isProbe) {
+    ejectPeer(table.service, load.id, table.ejection, `a request that tried it was answered ${status}`, true);
+    request.isProbe = false;
+  } else noteFailure(table, load, isUnanswered);
   countAttempt(request, status);
 }
 

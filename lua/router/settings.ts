@@ -13,6 +13,14 @@ export interface Settings {
   readonly staleAfterMs?: number;
   /** The half-life of what the last good list says; milliseconds. */
   readonly fallbackHalfLifeMs?: number;
+  /** How many requests may be in flight in this router at a time, 1..10,000,000; those beyond are answered 503. */
+  readonly maxInFlight?: number;
+  /** A file with the secret that signs the cookies of `policy.sticky`, at least 16 bytes; the same on every router. */
+  readonly stickySecretFile?: string;
+  /** Whether the variables of the log format `routectl` are filled. */
+  readonly accessLog?: boolean;
+  /** The nginx variable that names a request in `routectl decisions`, such as `request_id`; default: a number of the router's own. */
+  readonly requestIdVariable?: string;
 }
 
 export interface IpconfigUrl {
@@ -27,6 +35,12 @@ interface RouterSettings {
   lastGoodFile: string;
   staleAfterMs: number;
   halfLifeMs: number;
+  /** This worker's part of `maxInFlight`. */
+  maxInFlightOfWorker: number;
+  /** Empty where there is none. */
+  stickySecret: string;
+  accessLog: boolean;
+  requestIdVariable: string;
 }
 
 /** The settings in force, read by every other module. Filled once, before the workers start. */
@@ -36,7 +50,14 @@ export const settings: RouterSettings = {
   lastGoodFile: "",
   staleAfterMs: 5000,
   halfLifeMs: 60_000,
+  maxInFlightOfWorker: Infinity,
+  stickySecret: "",
+  accessLog: false,
+  requestIdVariable: "",
 };
+
+const DEFAULT_MAX_IN_FLIGHT = 50_000;
+const LEAST_SECRET_BYTES = 16;
 
 /** Checks and takes the settings. Throws with the reason, so that nginx does not start with wrong ones. */
 export function applySettings(given: Settings): void {
@@ -50,6 +71,23 @@ export function applySettings(given: Settings): void {
   settings.node = node;
   settings.staleAfterMs = duration("staleAfterMs", given.staleAfterMs, settings.staleAfterMs);
   settings.halfLifeMs = duration("fallbackHalfLifeMs", given.fallbackHalfLifeMs, settings.halfLifeMs);
+  const maxInFlight = given.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT;
+  if (!isIntegerWithin(maxInFlight, 1, 10_000_000)) throw "routectl: init: maxInFlight must be 1 to 10000000";
+  settings.maxInFlightOfWorker = Math.max(1, Math.floor(maxInFlight / ngx.worker.count()));
+  settings.stickySecret = given.stickySecretFile === undefined ? "" : readSecret(given.stickySecretFile);
+  settings.accessLog = given.accessLog === true;
+  settings.requestIdVariable = given.requestIdVariable ?? "";
+}
+
+function readSecret(path: string): string {
+  const [file, error] = io.open(path, "rb");
+  if (file === undefined) throw `routectl: init: stickySecretFile can't be read: ${error}`;
+  const [secret] = string.match(file.read("*a") as string, "^%s*(.-)%s*$");
+  file.close();
+  if (secret === undefined || secret.length < LEAST_SECRET_BYTES) {
+    throw `routectl: init: stickySecretFile ${path} must hold at least ${LEAST_SECRET_BYTES} bytes`;
+  }
+  return secret;
 }
 
 function duration(name: string, given: unknown, otherwise: number): number {

@@ -1,43 +1,119 @@
-import { type Plan, preparePlan } from "../core/plan.ts";
-import type { ServiceList } from "../core/types.ts";
-import { modeOf } from "../core/weights.ts";
+import { type EjectionSettings, ejectionSettings } from "../core/ejection.ts";
+import { SCAN_LIMIT } from "../core/least-loaded.ts";
+import { type Plan, validUntil } from "../core/plan.ts";
+import { DEFAULT_MAX_ATTEMPTS } from "../core/policy.ts";
+import { prepareRouting, type Routing } from "../core/routing.ts";
+import type { Limit, Mode, Policy, ServiceList, Timeouts } from "../core/types.ts";
+import { modeOf, stateOf } from "../core/weights.ts";
 import { routes } from "./dicts.ts";
 import { listAgeMs, nowMs } from "./freshness.ts";
-import { hashVariable } from "./hash-key.ts";
-import { forgetGonePeers, forgetService, type PeerLoad, peerLoad, type ServiceLoad, serviceLoad } from "./loads.ts";
+import { healthKey, healthVersion } from "./health.ts";
+import {
+  forgetGonePeers,
+  forgetService,
+  type PeerLoad,
+  peerLoad,
+  type ServiceLoad,
+  serviceLoad,
+  startAnew,
+} from "./loads.ts";
+import { variableOf } from "./request-variable.ts";
 import { readList } from "./routes.ts";
 import { settings } from "./settings.ts";
 import { situationOf } from "./situation.ts";
 
-/** What this worker routes a service by. Built when the list changes; a request only reads it. */
+/** Peers that some of a service's requests go to. */
+export interface Pool {
+  readonly plan: Plan;
+  /** By peer index of the plan. */
+  readonly loads: readonly PeerLoad[];
+  /** Whether a pick looks at the cost of every peer. */
+  readonly looksAtAll: boolean;
+  /** The index of each peer by its id; only where sessions are pinned. */
+  readonly indices: LuaMap<string, number>;
+}
+
+/** An ejected peer, and from when on one request at a time tries it. */
+export interface EjectedPeer {
+  readonly load: PeerLoad;
+  readonly untilMs: number;
+}
+
+/** A policy's timeouts in milliseconds, those that it does not name as in nginx/proxy.conf. */
+export interface RequestTimeouts {
+  readonly connectMs: number;
+  readonly perTryMs: number;
+  readonly streamIdleMs: number;
+  /** Infinity where the policy names none. */
+  readonly overallMs: number;
+  /** Whether the policy names any. */
+  readonly areOwn: boolean;
+}
+
+/** The nginx variables that a rule reads; empty where it reads none. */
+export interface RuleVariables {
+  readonly value: string;
+  readonly key: string;
+}
+
+/** What this worker routes a service by. Built when its list or its health changes; a request only reads it. */
 export interface RouteTable {
   readonly service: string;
   readonly version: number;
   readonly versionKey: string;
+  readonly healthVersion: number | undefined;
+  readonly healthKey: string;
   readonly listMode: ServiceList["mode"];
-  readonly plan: Plan;
+  readonly mode: Mode;
+  /** From this time on the table is out of date whatever its versions; undefined: never. */
+  readonly validUntilMs: number | undefined;
+  readonly routing: Routing;
+  /** One a plan of the routing. */
+  readonly pools: readonly Pool[];
+  readonly ruleVariables: readonly RuleVariables[];
+  /** Those that are left out. */
+  readonly ejected: readonly EjectedPeer[];
+  /** All that are ejected, also those that take requests because too many are. */
+  readonly isEjected: LuaSet<string>;
+  /** Whether any pool has a peer. */
+  readonly serves: boolean;
+  readonly serviceLoad: ServiceLoad;
+  /** The policy, with what a request needs of it at hand. */
+  readonly policy: Policy;
+  readonly maxAttempts: number;
+  readonly timeouts: RequestTimeouts;
+  readonly ejection: EjectionSettings;
   /** The nginx variable that holds the hash key; empty where the policy names none. */
   readonly hashVariable: string;
-  /** By peer index of the plan: the address as nginx wants it, the port, and what is under way there. */
-  readonly hosts: readonly string[];
-  readonly ports: readonly number[];
-  readonly loads: readonly PeerLoad[];
-  readonly serviceLoad: ServiceLoad;
+  readonly limit: Limit | undefined;
+  readonly limitVariable: string;
+  /** The nginx variable of the session's cookie; empty where the policy has none, or the router no secret. */
+  readonly stickyVariable: string;
+  /** By id, the drained peers that still serve their sessions; only where sessions are pinned. */
+  readonly drained: LuaMap<string, PeerLoad>;
+  /** The clock when it was last seen to be up to date. */
+  checkedAtMs: number;
 }
+
+const HOUR_MS = 3_600_000;
 
 const tables = new LuaMap<string, RouteTable>();
 
 /**
  * The table of a service as of now; undefined when there is no such service.
- * In the common case this costs two reads of a number from shared memory, and allocates nothing.
+ * In the common case this costs at most three reads of a number from shared memory, and allocates nothing; within one
+ * millisecond of nginx's clock it is not asked again.
  */
 export function currentTable(service: string): RouteTable | undefined {
   const known = tables.get(service);
   if (known === undefined) return buildTable(service);
+  const now = nowMs();
+  if (known.checkedAtMs === now) return known;
   if (routes.get(known.versionKey) !== known.version) return buildTable(service);
-  const { plan } = known;
-  if (modeOf(known.listMode, listAgeMs(), settings.staleAfterMs) !== plan.mode) return buildTable(service);
-  if (plan.validUntilMs !== undefined && nowMs() >= plan.validUntilMs) return buildTable(service);
+  if (healthVersion(known.healthKey) !== known.healthVersion) return buildTable(service);
+  if (modeOf(known.listMode, listAgeMs(), settings.staleAfterMs) !== known.mode) return buildTable(service);
+  if (known.validUntilMs !== undefined && now >= known.validUntilMs) return buildTable(service);
+  known.checkedAtMs = now;
   return known;
 }
 
@@ -46,7 +122,118 @@ export function refreshTables(): void {
   for (const [service] of tables) currentTable(service);
 }
 
-/** A peer that is new to this worker starts from the others' median, not from zero, which would look best. */
+function buildTable(service: string): RouteTable | undefined {
+  const [list, version] = readList(service);
+  if (list === undefined || version === undefined) {
+    tables.delete(service);
+    forgetService(service);
+    return undefined;
+  }
+  const key = healthKey(service);
+  // Read before the ejections, so that one that comes in between is not missed.
+  const health = healthVersion(key);
+  const situation = situationOf(service, list);
+  const routing = prepareRouting(list, situation, math.random());
+  const { policy } = list;
+  const loads: PeerLoad[] = [];
+  for (let i = 0; i < list.instances.length; i++) {
+    const { id, address, port } = list.instances[i]!;
+    const load = peerLoad(service, id);
+    load.host = address.includes(":") ? `[${address}]` : address;
+    load.port = port;
+    loads[i] = load;
+  }
+  const pins = policy.sticky !== undefined && settings.stickySecret !== "";
+  const pools: Pool[] = [];
+  let serves = false;
+  for (const plan of routing.plans) {
+    const ofPlan: PeerLoad[] = [];
+    const indices = new LuaMap<string, number>();
+    for (let i = 0; i < plan.places.length; i++) {
+      ofPlan[i] = loads[plan.places[i]!]!;
+      if (pins) indices.set(plan.ids[i]!, i);
+    }
+    const byCost = plan.algorithm === "adaptive" || plan.algorithm === "least-request";
+    pools[pools.length] = { plan, loads: ofPlan, looksAtAll: byCost && ofPlan.length <= SCAN_LIMIT, indices };
+    if (ofPlan.length > 0) serves = true;
+  }
+  noteRouted(loads, pools);
+  const ejected: EjectedPeer[] = [];
+  for (const place of routing.ejected) {
+    const load = loads[place]!;
+    ejected[ejected.length] = { load, untilMs: situation.ejectedUntilMs![load.id]! };
+  }
+  const isEjected = new LuaSet<string>();
+  for (const id in situation.ejectedUntilMs ?? {}) isEjected.add(id);
+  const drained = new LuaMap<string, PeerLoad>();
+  if (pins) {
+    for (let i = 0; i < loads.length; i++) {
+      const peer = list.instances[i]!;
+      if (peer.score > 0 && stateOf(peer, peer.weight, false) === "drained") drained.set(peer.id, loads[i]!);
+    }
+  }
+  const hashVariable = variableOf(policy.hashOn);
+  const ruleVariables: RuleVariables[] = [];
+  for (const { match, percent, hashOn } of policy.rules ?? []) {
+    ruleVariables[ruleVariables.length] = {
+      value: variableOf(match?.on),
+      key: percent === undefined ? "" : variableOf(hashOn ?? policy.hashOn ?? "address"),
+    };
+  }
+  const built: RouteTable = {
+    service,
+    version,
+    versionKey: `version:${service}`,
+    healthVersion: health,
+    healthKey: key,
+    listMode: list.mode,
+    mode: situation.mode,
+    validUntilMs: validUntil(list, situation),
+    routing,
+    pools,
+    ruleVariables,
+    ejected,
+    isEjected,
+    serves,
+    serviceLoad: serviceLoad(service),
+    policy,
+    maxAttempts: policy.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
+    timeouts: requestTimeouts(policy.timeouts),
+    ejection: ejectionSettings(policy.ejection),
+    hashVariable,
+    limit: policy.limit,
+    limitVariable: variableOf(policy.limit?.key),
+    stickyVariable: pins ? `cookie_${policy.sticky!.cookie}` : "",
+    drained,
+    checkedAtMs: situation.nowMs,
+  };
+  tables.set(service, built);
+  forgetGonePeers(built.serviceLoad, list);
+  return built;
+}
+
+function requestTimeouts(timeouts: Timeouts | undefined): RequestTimeouts {
+  return {
+    connectMs: timeouts?.connectMs ?? 1000,
+    perTryMs: timeouts?.perTryMs ?? HOUR_MS,
+    streamIdleMs: timeouts?.streamIdleMs ?? HOUR_MS,
+    overallMs: timeouts?.overallMs ?? Infinity,
+    areOwn: timeouts !== undefined,
+  };
+}
+
+/** A peer that is new, or that comes back, starts from the others' median: from zero it would look best. */
+function noteRouted(all: readonly PeerLoad[], pools: readonly Pool[]): void {
+  const routed = new LuaSet<string>();
+  for (const { loads } of pools) for (const load of loads) routed.add(load.id);
+  for (const load of all) {
+    const isRouted = routed.has(load.id);
+    if (isRouted && !load.routed) startAnew(load);
+    load.routed = isRouted;
+  }
+  for (const { loads } of pools) startFromMedian(loads);
+}
+
 function startFromMedian(loads: readonly PeerLoad[]): void {
   const known: number[] = [];
   for (const { latencyMs } of loads) if (latencyMs > 0) known[known.length] = latencyMs;
@@ -59,39 +246,4 @@ function startFromMedian(loads: readonly PeerLoad[]): void {
       load.measuredAtMs = nowMs();
     }
   }
-}
-
-function buildTable(service: string): RouteTable | undefined {
-  const [list, version] = readList(service);
-  if (list === undefined || version === undefined) {
-    tables.delete(service);
-    forgetService(service);
-    return undefined;
-  }
-  const plan = preparePlan(list, situationOf(list), math.random());
-  const hosts: string[] = [];
-  const ports: number[] = [];
-  const loads: PeerLoad[] = [];
-  for (let i = 0; i < plan.places.length; i++) {
-    const peer = list.instances[plan.places[i]!]!;
-    hosts[i] = peer.address.includes(":") ? `[${peer.address}]` : peer.address;
-    ports[i] = peer.port;
-    loads[i] = peerLoad(service, peer.id);
-  }
-  startFromMedian(loads);
-  const built: RouteTable = {
-    service,
-    version,
-    versionKey: `version:${service}`,
-    listMode: list.mode,
-    plan,
-    hashVariable: hashVariable(list.policy.hashOn),
-    hosts,
-    ports,
-    loads,
-    serviceLoad: serviceLoad(service),
-  };
-  tables.set(service, built);
-  forgetGonePeers(built.serviceLoad, list);
-  return built;
 }

@@ -1,9 +1,13 @@
 import { noteApplied, reportIfDue } from "./acknowledge.ts";
 import { flushCounters } from "./counters.ts";
+import { answerIfAsked } from "./decision-answers.ts";
+import { joinInFlight } from "./in-flight.ts";
 import { markLastGoodChanged, writeLastGoodIfDue } from "./last-good.ts";
 import { claimLead, isLeader, yieldLead } from "./leader.ts";
 import { escapeReason, warn } from "./log-line.ts";
+import { forgetOldAnswers } from "./outliers.ts";
 import { startPolling } from "./poll.ts";
+import { judgeProbingStreams } from "./probes.ts";
 import { headText } from "./routes.ts";
 import { refreshTables } from "./tables.ts";
 
@@ -17,6 +21,7 @@ let flushedAt = 0;
 export function startWorker(): void {
   if (ngx.worker.id() === undefined) return;
   math.randomseed(randomSeed());
+  joinInFlight();
   const [started, error] = ngx.timer.every(TICK_SECONDS, tick);
   if (!started) warn(`the worker's timer did not start: ${error}`);
 }
@@ -35,9 +40,12 @@ function work(this: void): void {
     refreshedHead = head;
   }
   noteApplied();
+  judgeProbingStreams();
+  answerIfAsked();
   const now = ngx.now();
   if (now - flushedAt >= FLUSH_SECONDS) {
     flushCounters();
+    forgetOldAnswers();
     flushedAt = now;
   }
   // What the leader before has left unwritten is written by the next one.

@@ -10,7 +10,7 @@ interface Ngx {
   var: Record<string, string | undefined>;
   readonly ctx: object;
   readonly is_subrequest: boolean;
-  readonly header: Record<string, string | undefined>;
+  readonly header: Record<string, string | readonly string[] | undefined>;
   readonly timer: NgxTimer;
   readonly worker: NgxWorker;
   readonly socket: NgxSocket;
@@ -22,7 +22,23 @@ interface Ngx {
   exit(status: number): never;
   sleep(seconds: number): void;
   crc32_long(text: string): number;
+  md5_bin(text: string): string;
+  hmac_sha1(secret: string, text: string): string;
+  encode_base64(text: string): string;
   unescape_uri(text: string): string;
+  readonly req: NgxRequest;
+  readonly re: NgxRegex;
+}
+
+/** @noSelf */
+interface NgxRequest {
+  get_method(): string;
+}
+
+/** @noSelf */
+interface NgxRegex {
+  /** Where a match begins and ends, from 1; nothing when there is none, with a reason when the pattern is broken. */
+  find(text: string, regex: string, options: string): LuaMultiReturn<[number | undefined, number | undefined, string?]>;
 }
 
 /** @noSelf */
@@ -64,9 +80,14 @@ interface TcpSocket {
 interface SharedDict {
   get(key: string): unknown;
   set(key: string, value: string | number, expirySeconds?: number): LuaMultiReturn<[boolean, string?, boolean?]>;
-  safe_set(key: string, value: string | number): LuaMultiReturn<[boolean, string?]>;
+  safe_set(key: string, value: string | number, expirySeconds?: number): LuaMultiReturn<[boolean, string?]>;
   add(key: string, value: string | number, expirySeconds?: number): LuaMultiReturn<[boolean, string?, boolean?]>;
-  incr(key: string, by: number, initial?: number): LuaMultiReturn<[number | undefined, string?]>;
+  incr(
+    key: string,
+    by: number,
+    initial?: number,
+    initialExpirySeconds?: number,
+  ): LuaMultiReturn<[number | undefined, string?]>;
   delete(key: string): void;
   free_space(): number;
   capacity(): number;
@@ -78,6 +99,13 @@ declare const ngx: Ngx;
 declare module "ngx.balancer" {
   export function set_current_peer(this: void, address: string, port: number): LuaMultiReturn<[boolean, string?]>;
   export function set_more_tries(this: void, count: number): LuaMultiReturn<[boolean, string?]>;
+  /** In seconds. */
+  export function set_timeouts(
+    this: void,
+    connect: number,
+    send: number,
+    read: number,
+  ): LuaMultiReturn<[boolean, string?]>;
   export function get_last_failure(this: void): LuaMultiReturn<[string | undefined, number?]>;
 }
 
@@ -91,4 +119,15 @@ declare module "cjson.safe" {
   }
   const cjson: { new: (this: void) => Cjson; readonly null: object };
   export = cjson;
+}
+
+/** lua-resty-core. @noResolution */
+declare module "resty.core.base" {
+  /** A pointer to nginx's structure of the request that is being handled. */
+  export function get_request(this: void): object | undefined;
+}
+
+/** @noResolution */
+declare module "ffi" {
+  export function cast(this: void, type: string, value: object): object;
 }

@@ -36,12 +36,22 @@ describe.concurrent("a file that is not right", () => {
     [
       "an unknown key in an instance",
       instance(", wieght: 5"),
-      '-:4: unknown key "wieght" in services.demo.instances.0',
+      '-:4: unknown key "wieght" in services.demo.instances[0]',
     ],
     [
       "an unknown key in a policy",
       service("policy:", "  algorithm: best", "  hashon: path"),
-      "-:5: services.demo.policy.hashon",
+      '-:5: services.demo.policy.hashon: unknown key "hashon": did you mean hashOn?',
+    ],
+    [
+      "an unknown key deep in a policy",
+      service("policy:", "  algorithm: best", "  timeouts: {connectMs: 5,", "    perTry: 5}"),
+      '-:6: services.demo.policy.timeouts.perTry: unknown key "perTry": did you mean perTryMs?',
+    ],
+    [
+      "a regular expression that nginx would read otherwise",
+      service("policy:", "  algorithm: best", "  rules:", "    - match: {on: path,", '        regex: "(?i)a"}'),
+      "-:7: services.demo.policy.rules[0].match.regex: of the groups",
     ],
     ["__proto__ for a service", "services:\n  __proto__: {}", '-:2: unknown key "__proto__"'],
     ["__proto__ in metadata", instance(", metadata: {__proto__: a}"), '-:4: unknown key "__proto__"'],

@@ -22,8 +22,20 @@ it("the help of routectl, and of every command, has an example", { timeout: 120_
     await Promise.all(commandsIn(text).map((name) => visit([...path, name])));
   };
   await visit([]);
-  const nouns = ["policy get", "policy set", "service deregister", "service get", "service list", "service register"];
-  expect(seen).toEqual(expect.arrayContaining([...nouns, "weight clear", "weight list", "weight set", "wait", "up"]));
+  const nouns = [
+    "canary clear",
+    "canary set",
+    "canary show",
+    "policy get",
+    "policy set",
+    "service deregister",
+    "service get",
+    "service list",
+    "service register",
+  ];
+  expect(seen).toEqual(
+    expect.arrayContaining([...nouns, "weight clear", "weight list", "weight set", "decisions", "wait", "up"]),
+  );
 });
 
 it("says its version", async () => {

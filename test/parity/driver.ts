@@ -1,4 +1,5 @@
 import { functionsOfCore } from "./functions.ts";
+import { matchesInPcre } from "./pcre.ts";
 
 // The Lua side of the parity tests: reads calls, a line of JSON each, from the file that its argument names, and prints
 // an answer a line. Lua's own libraries are declared here, because the tests' tsconfig checks this file as well.
@@ -46,13 +47,16 @@ function encoded(value: unknown): string {
   return `{${parts.join(",")}}`;
 }
 
-const functions = functionsOfCore((text) => text) as unknown as Record<string, (...args: unknown[]) => unknown>;
+const functions = functionsOfCore((text) => text, matchesInPcre) as unknown as Record<
+  string,
+  (...args: unknown[]) => unknown
+>;
 
 const nextLine = io.lines(arg[0]!);
 let line = nextLine();
 while (line !== undefined) {
   const call = cjson.decode(line) as Call;
   const args = decoded(call.args) as unknown[];
-  io.write(`${encoded(functions[call.function]!(args[0], args[1], args[2], args[3]))}\n`);
+  io.write(`${encoded(functions[call.function]!(args[0], args[1], args[2], args[3], args[4]))}\n`);
   line = nextLine();
 }

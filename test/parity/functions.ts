@@ -1,27 +1,50 @@
 import { isDnsName, isIpLiteral, isIpv4, isIpv6 } from "../../lua/core/address.ts";
 import { buildAliasTable, drawAlias } from "../../lua/core/alias-table.ts";
-import { explain } from "../../lua/core/explain.ts";
+import {
+  ejectionMs,
+  ejectionSettings,
+  failsInARow,
+  failsTooOften,
+  isPanic,
+  rememberedTimes,
+} from "../../lua/core/ejection.ts";
+import { explain, formatSubset } from "../../lua/core/explain.ts";
+import { isFailure, isGrpcFailure } from "../../lua/core/failure.ts";
+import { checkObject, checkWhole } from "../../lua/core/field-check.ts";
 import { hashText, hashTextAgain, mix32 } from "../../lua/core/hash.ts";
 import { buildHashRing, pickFromRing, ringOrder } from "../../lua/core/hash-ring.ts";
 import { fadedLatency, nextLatency } from "../../lua/core/latency.ts";
 import { isMetadataKey, isName } from "../../lua/core/names.ts";
 import { isIntegerWithin, roundHalfUp } from "../../lua/core/numbers.ts";
 import { pickPeer } from "../../lua/core/pick.ts";
-import type { Load, PickRequest } from "../../lua/core/pick-request.ts";
-import { algorithmInForce, preparePlan, type Situation, weightsInForce } from "../../lua/core/plan.ts";
-import { checkPolicy, parseHashOn } from "../../lua/core/policy.ts";
-import { buildRoundRobin, nextInTurn } from "../../lua/core/round-robin.ts";
-import { buildServiceList, sameServiceList } from "../../lua/core/service-list.ts";
 import {
-  checkMetadata,
-  checkOverride,
-  checkServiceList,
-  checkSnapshot,
-  isText,
-} from "../../lua/core/snapshot-check.ts";
+  algorithmInForce,
+  type Plan,
+  preparePlan,
+  type Situation,
+  validUntil,
+  weightsInForce,
+} from "../../lua/core/plan.ts";
+import { checkPolicy } from "../../lua/core/policy.ts";
+import { checkRegex } from "../../lua/core/regex-check.ts";
+import { checkSource, isVariableName, parseSource } from "../../lua/core/request-source.ts";
+import { isIdempotent, isWithinBudget } from "../../lua/core/retry.ts";
+import { buildRoundRobin, nextInTurn } from "../../lua/core/round-robin.ts";
+import { healthOf, isInSubset, prepareRouting } from "../../lua/core/routing.ts";
+import { checkRules } from "../../lua/core/rule-check.ts";
+import { matchingRule, prepareRules, type RegexTest } from "../../lua/core/rules.ts";
+import { buildServiceList, sameServiceList } from "../../lua/core/service-list.ts";
+import { checkMetadata, checkOverride, checkServiceList, checkSnapshot } from "../../lua/core/snapshot-check.ts";
 import { judgeSnapshot, shrinks } from "../../lua/core/snapshot-order.ts";
-import { escapeText, formatPercent } from "../../lua/core/text.ts";
-import type { ServiceList } from "../../lua/core/types.ts";
+import { escapeText, formatPercent, isText } from "../../lua/core/text.ts";
+import {
+  fullAfterRequest,
+  isAdmitted,
+  resetSeconds,
+  retryAfterSeconds,
+  tokensLeft,
+} from "../../lua/core/token-bucket.ts";
+import type { Rule, ServiceList } from "../../lua/core/types.ts";
 import {
   fallbackStep,
   fallbackWeight,
@@ -32,48 +55,23 @@ import {
   shares,
   stateOf,
 } from "../../lua/core/weights.ts";
+import { pickRequest, type RequestCase } from "./request-case.ts";
 
-const NOW_MS = 1_700_000_000_000;
-
-/** A request as a vector writes it; whatever is left out is as on an idle router. */
-export interface RequestCase {
-  readonly key?: string;
-  readonly random?: number;
-  readonly tried?: readonly number[];
-  readonly inFlight?: readonly number[];
-  readonly totalInFlight?: number;
-  /** By peer index, like `inFlight`, which has an entry for every peer that these are given for. */
-  readonly latencyMs?: readonly number[];
-  /** By peer index: how long ago the latency was measured. */
-  readonly idleMs?: readonly number[];
+/** A plan but for its costs, which are only room for those of a pick. */
+function withoutCosts(plan: Plan): Omit<Plan, "costs"> {
+  const { costs: _, ...rest } = plan;
+  return rest;
 }
 
 /**
  * Everything in lua/core that both runtimes must answer alike, by name. What is built once and then drawn from many
  * times is here as a function from the data to the draws.
  * @param bytes makes a byte string (see hash.ts) of a text: nothing to do in Lua
+ * @param testRegex the runtime's own regular expressions
  */
-export function functionsOfCore(bytes: (text: string) => string) {
-  const request = (given: RequestCase): PickRequest => {
-    const loads: Load[] = [];
-    let totalInFlight = 0;
-    for (const inFlight of given.inFlight ?? []) {
-      const latencyMs = given.latencyMs?.[loads.length] ?? 0;
-      const idleMs = given.idleMs?.[loads.length] ?? 0;
-      loads[loads.length] = { inFlight, latencyMs, measuredAtMs: NOW_MS - idleMs };
-      totalInFlight += inFlight;
-    }
-    const tried = given.tried ?? [];
-    return {
-      keyHash: hashText(bytes(given.key ?? "")),
-      random: given.random ?? 0,
-      tried,
-      triedCount: tried.length,
-      loads,
-      totalInFlight: given.totalInFlight ?? totalInFlight,
-      nowMs: NOW_MS,
-    };
-  };
+export function functionsOfCore(bytes: (text: string) => string, testRegex: RegexTest) {
+  const request = (given: RequestCase) => pickRequest(given, bytes);
+  const keyHash = (text: string) => hashText(bytes(text));
 
   return {
     fadedLatency,
@@ -88,11 +86,18 @@ export function functionsOfCore(bytes: (text: string) => string) {
     isIntegerWithin,
     roundHalfUp,
     mix32,
-    hashText: (text: string) => hashText(bytes(text)),
+    hashText: keyHash,
     hashTextAgain: (text: string) => hashTextAgain(bytes(text)),
     escapeText,
     formatPercent,
-    parseHashOn,
+    formatSubset,
+    checkWhole,
+    checkObject,
+    parseSource,
+    checkSource,
+    isVariableName,
+    checkRegex,
+    checkRules,
     checkPolicy,
     checkMetadata,
     checkOverride,
@@ -100,6 +105,21 @@ export function functionsOfCore(bytes: (text: string) => string) {
     checkSnapshot,
     judgeSnapshot,
     shrinks,
+    ejectionSettings,
+    failsInARow,
+    failsTooOften,
+    ejectionMs,
+    rememberedTimes,
+    isPanic,
+    isFailure,
+    isGrpcFailure,
+    isIdempotent,
+    isWithinBudget,
+    fullAfterRequest,
+    isAdmitted,
+    tokensLeft,
+    retryAfterSeconds,
+    resetSeconds,
     scoredWeight,
     fallbackStep,
     nextFallbackStepAge,
@@ -112,15 +132,21 @@ export function functionsOfCore(bytes: (text: string) => string) {
     sameServiceList,
     algorithmInForce,
     weightsInForce,
+    validUntil,
+    healthOf,
+    isInSubset,
+    prepareRules,
     buildAliasTable,
     buildHashRing,
     buildRoundRobin,
     explain: (list: ServiceList, situation: Situation, key: string) => explain(list, situation, bytes(key)),
 
-    /** A plan but for its costs, which are only room for those of a pick. */
-    preparePlan: (list: ServiceList, situation: Situation, start: number) => {
-      const { costs: _, ...plan } = preparePlan(list, situation, start);
-      return plan;
+    preparePlan: (list: ServiceList, situation: Situation, start: number, weights?: readonly number[]) =>
+      withoutCosts(preparePlan(list, situation, start, weights)),
+
+    prepareRouting: (list: ServiceList, situation: Situation, start: number) => {
+      const { plans, ...routing } = prepareRouting(list, situation, start);
+      return { ...routing, plans: plans.map((plan) => withoutCosts(plan)) };
     },
 
     /** The columns that a list of random numbers draws. */
@@ -154,13 +180,45 @@ export function functionsOfCore(bytes: (text: string) => string) {
 
     /** The peers in the order in which a key would try them. */
     ringOrder: (ids: readonly string[], weights: readonly number[], key: string) =>
-      ringOrder(buildHashRing(ids, weights), weights, hashText(bytes(key))),
+      ringOrder(buildHashRing(ids, weights), weights, keyHash(key)),
 
     /** The ids of the peers that take one request after the other. */
     planPicks: (list: ServiceList, situation: Situation, start: number, requests: readonly RequestCase[]) => {
       const plan = preparePlan(list, situation, start);
       const picks: string[] = [];
       for (const given of requests) {
+        const index = pickPeer(plan, request(given));
+        picks[picks.length] = index < 0 ? "nobody" : plan.ids[index]!;
+      }
+      return picks;
+    },
+
+    /** Which texts match. */
+    regexMatches: (regex: string, texts: readonly string[]) => texts.map((text) => testRegex(text, regex)),
+
+    /** The index of the rule that takes each request, of which each rule sees a value and a key. */
+    matchingRules: (
+      rules: readonly Rule[],
+      requests: readonly { readonly values: readonly string[]; readonly keys: readonly string[] }[],
+    ) => {
+      const prepared = prepareRules(rules);
+      const matching: number[] = [];
+      for (const { values, keys } of requests) {
+        const keyHashes = keys.map((key) => keyHash(key));
+        matching[matching.length] = matchingRule(prepared, { values, keyHashes }, testRegex);
+      }
+      return matching;
+    },
+
+    /** As planPicks, through the rules of the policy, of which all go by the same key. */
+    routedPicks: (list: ServiceList, situation: Situation, start: number, requests: readonly RequestCase[]) => {
+      const { rules, plans, planOfRule } = prepareRouting(list, situation, start);
+      const picks: string[] = [];
+      for (const given of requests) {
+        const values = rules.map((_, i) => given.values?.[i] ?? "");
+        const keyHashes = rules.map(() => keyHash(given.key ?? ""));
+        const rule = matchingRule(rules, { values, keyHashes }, testRegex);
+        const plan = plans[rule < 0 ? 0 : planOfRule[rule]!]!;
         const index = pickPeer(plan, request(given));
         picks[picks.length] = index < 0 ? "nobody" : plan.ids[index]!;
       }

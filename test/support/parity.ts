@@ -50,7 +50,13 @@ export async function compileLuaCore(): Promise<LuaCore> {
   };
 }
 
-const functions = functionsOfCore((text) => Buffer.from(text, "utf8").toString("latin1"));
+const functions = functionsOfCore(
+  (text) => Buffer.from(text, "utf8").toString("latin1"),
+  (text, regex) => new RegExp(regex).test(text),
+);
+
+/** Everything that both runtimes must answer alike. */
+export const functionNames = Object.keys(functions);
 
 /** The answer of this very process. */
 export function answerInNode({ call, args }: Call): unknown {

@@ -28,6 +28,12 @@ const instance = (...lines: string[]): string =>
     ...lines.map((line) => `    ${line}`),
   );
 
+/** The same with a policy; the first line is line 5. */
+const policy = (...lines: string[]): string =>
+  service("policy:", "  algorithm: best", ...lines.map((line) => `  ${line}`));
+/** The same with rules; the first line is line 6. */
+const rules = (...lines: string[]): string => policy("rules:", ...lines.map((line) => `  ${line}`));
+
 it("what is not given gets its default", () => {
   const { services } = parseManifest(instance(), "services.yaml");
   const [demo] = services.get("demo")!.instances;
@@ -50,7 +56,7 @@ describe("an error names what is wrong, and its line", () => {
   it.each([
     ["services: {}\nservcies: {}", 2, 'unknown key "servcies"'],
     [service("polcy: {}"), 3, 'unknown key "polcy" in services.demo'],
-    [instance("wieght: 5"), 7, 'unknown key "wieght" in services.demo.instances.0'],
+    [instance("wieght: 5"), 7, 'unknown key "wieght" in services.demo.instances[0]'],
     [service("policy:", "  algorithm: best", "  hashon: path"), 5, 'unknown key "hashon"'],
     [service("policy:", "  algorithm: best", "  toString: a"), 5, 'unknown key "toString"'],
     [instance("constructor: {}"), 7, 'unknown key "constructor"'],
@@ -59,7 +65,7 @@ describe("an error names what is wrong, and its line", () => {
     [instance("__proto__: {weight: 5}"), 7, 'unknown key "__proto__"'],
     [instance("metadata:", "  __proto__: a"), 8, 'unknown key "__proto__"'],
     [instance('metadata: {"__proto__": a}'), 7, 'unknown key "__proto__"'],
-    [instance("weight: -1"), 7, "services.demo.instances.0.weight: must be a whole number from 0 to 1000"],
+    [instance("weight: -1"), 7, "services.demo.instances[0].weight: must be a whole number from 0 to 1000"],
     [instance("weight: 1.5"), 7, "whole number from 0 to 1000"],
     [instance("weight: .nan"), 7, "whole number from 0 to 1000"],
     [instance("weight: 1e999"), 7, "whole number from 0 to 1000"],
@@ -93,6 +99,46 @@ describe("an error names what is wrong, and its line", () => {
     [service("policy: {algorithm: consistent-hash}"), 3, "header:x-user-id"],
     [service("policy: {algorithm: fastest}"), 3, "policy.algorithm: must be one of"],
     [service("policy: {maxAttempts: 3}"), 3, "policy.algorithm: must be one of"],
+    [policy("hashon: path"), 5, 'policy.hashon: unknown key "hashon": did you mean hashOn?'],
+    [policy("colour: red"), 5, 'policy.colour: unknown key "colour" (known: algorithm, hashOn,'],
+    [
+      policy("timeouts:", "  connectMs: 5", "  pertryMs: 300"),
+      7,
+      'services.demo.policy.timeouts.pertryMs: unknown key "pertryMs": did you mean perTryMs?',
+    ],
+    [
+      policy("timeouts:", "  connectMs: 0"),
+      6,
+      "services.demo.policy.timeouts.connectMs: must be a whole number from 1",
+    ],
+    [policy("timeouts: 5s"), 5, "services.demo.policy.timeouts: must be an object"],
+    [policy("retries: {nonIdempotent: on-error}"), 5, "policy.retries.nonIdempotent: must be true or false"],
+    [policy("ejection:", "  baseMs: 1"), 6, "services.demo.policy.ejection.baseMs: must be a whole number from 100"],
+    [policy("limit:", "  key: address", "  rate: many", "  burst: 1"), 7, "policy.limit.rate: must be a number"],
+    [policy("limit:", "  rate: 1", "  burst: 1"), 5, "policy.limit.key: is missing"],
+    [policy("sticky: {cookie: a-b}"), 5, "policy.sticky.cookie: must be a cookie's name"],
+    [
+      rules("- percent: 5", "  subset: {version: v2}", "- percent: 101", "  subset: {version: v3}"),
+      8,
+      "rules[1].percent",
+    ],
+    [
+      rules("- subset: {version: v2}", "  match:", "    on: header:x", '    regex: "(?=a)"'),
+      9,
+      "services.demo.policy.rules[0].match.regex: of the groups with ? only (?:...) is allowed",
+    ],
+    [
+      rules("- percent: 5", "  match: {on: path}", "  subset: {a: b}"),
+      7,
+      "rules[0].match: needs exactly one of equals",
+    ],
+    [rules("- percent: 5", "  subset:", "    version: v2", "    x.y: 5"), 9, "rules[0].subset.x.y: must be a text"],
+    [rules("- percent: 5", "  subsett: {a: b}"), 7, 'rules[0].subsett: unknown key "subsett": did you mean subset?'],
+    [
+      rules("- percent: 60", "  subset: {a: b}", "- percent: 60", "  subset: {a: c}"),
+      5,
+      "policy.rules: the percentages",
+    ],
     ["services:\n  Demo: {}", 2, "must be a name"],
     ["services:\n  demo:\n", 2, "services.demo: must be a map with the keys policy and instances"],
     ["services: [a]", 1, "services: must be a map from names to services"],

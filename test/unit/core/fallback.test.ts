@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { preparePlan, type Situation, weightsInForce } from "../../../lua/core/plan.ts";
+import { preparePlan, type Situation, validUntil, weightsInForce } from "../../../lua/core/plan.ts";
 import type { Peer, ServiceList } from "../../../lua/core/types.ts";
 import { FALLBACK_HALF_LIFE_MS, fallbackStep, fallbackWeight, modeOf } from "../../../lua/core/weights.ts";
 import { EVERY_ALGORITHM, listOf, NOW_MS, override, peer, policyOf } from "./fixtures.ts";
@@ -76,16 +76,16 @@ describe("fallback", () => {
     expect(fallbackWeight(drained, 0, NOW_MS + 60_000)).toBe(100);
   });
 
-  it("says until when a plan holds: no weight changes before", () => {
+  it("says until when its weights hold: none changes before", () => {
     fc.assert(
       fc.property(fc.array(anyPeer, { maxLength: 4 }), fc.integer({ min: 0, max: 800_000 }), (peers, ageMs) => {
         const instances = peers.map((each, i) => ({ ...each, id: `demo-${i + 1}` }));
         const list: ServiceList = { version: 1, mode: "normal", policy: policyOf("best"), instances };
-        const plan = preparePlan(list, inFallback(NOW_MS, ageMs), 0);
+        const untilMs = validUntil(list, inFallback(NOW_MS, ageMs)) ?? Number.POSITIVE_INFINITY;
         const before = weightsInForce(list, inFallback(NOW_MS, ageMs));
-        expect(plan.validUntilMs ?? Number.POSITIVE_INFINITY).toBeGreaterThan(NOW_MS);
+        expect(untilMs).toBeGreaterThan(NOW_MS);
         for (const laterMs of [1, 1000, 4999, 30_000, 89_999, 500_000, 2_000_000]) {
-          if (plan.validUntilMs !== undefined && NOW_MS + laterMs >= plan.validUntilMs) break;
+          if (NOW_MS + laterMs >= untilMs) break;
           expect(weightsInForce(list, inFallback(NOW_MS + laterMs, ageMs + laterMs))).toEqual(before);
         }
       }),
@@ -97,8 +97,16 @@ describe("fallback", () => {
     for (const algorithm of EVERY_ALGORITHM) {
       const plan = preparePlan(listOf(algorithm, [60, 30, 10]), inFallback(NOW_MS, 6000), 0);
       expect(plan.algorithm).toBe(algorithm === "consistent-hash" ? "consistent-hash" : "weighted-random");
-      expect(plan.mode).toBe("fallback");
     }
+  });
+
+  it("alone lets weights run out: else a new list says so", () => {
+    const instances = [peer({ weight: 50 }), peer({ id: "b", weight: 10, override: override() })];
+    const list: ServiceList = { version: 1, mode: "normal", policy: policyOf("best"), instances };
+    for (const mode of ["normal", "manual"] as const) {
+      expect(validUntil(list, { mode, nowMs: NOW_MS, listAgeMs: 0 })).toBeUndefined();
+    }
+    expect(validUntil(list, inFallback(NOW_MS, 6000))).toBe(NOW_MS + 4000);
   });
 
   it("comes when no answer was good for longer than allowed, and goes with the next good one", () => {

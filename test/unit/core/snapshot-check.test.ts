@@ -1,13 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { buildServiceList } from "../../../lua/core/service-list.ts";
-import {
-  checkMetadata,
-  checkOverride,
-  checkServiceList,
-  checkSnapshot,
-  isText,
-} from "../../../lua/core/snapshot-check.ts";
+import { checkMetadata, checkOverride, checkServiceList, checkSnapshot } from "../../../lua/core/snapshot-check.ts";
+import { isText } from "../../../lua/core/text.ts";
 import type { Peer, Snapshot } from "../../../lua/core/types.ts";
 import { listOf, override, peer } from "./fixtures.ts";
 

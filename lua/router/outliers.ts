@@ -1,0 +1,57 @@
+import { failsInARow, failsTooOften } from "../core/ejection.ts";
+import { addUnanswered, ejectPeer, forgetUnanswered } from "./health.ts";
+import { allServiceLoads, forgetFailures, type PeerLoad } from "./loads.ts";
+import type { RouteTable } from "./tables.ts";
+
+/** What is left of the counts of answers after a second: they reach back some ten seconds. */
+const KEPT_PER_SECOND = 0.9;
+
+/** Below this a count is nothing. */
+const NOTHING = 0.01;
+
+/** A peer has answered as it should. */
+export function noteSuccess(load: PeerLoad): void {
+  load.answers++;
+  if (load.consecutiveFailures === 0) return;
+  load.consecutiveFailures = 0;
+  if (load.unanswered > 0) forgetUnanswered(load.service, load.id);
+  load.unanswered = 0;
+}
+
+/** A peer has failed; when it has done so often enough it is ejected. */
+export function noteFailure(table: RouteTable, load: PeerLoad, isUnanswered: boolean): void {
+  const { service, ejection } = table;
+  load.answers++;
+  load.failures++;
+  load.consecutiveFailures++;
+  // Balancing by load leaves few requests to a peer that does not answer: what each worker sees is added up.
+  load.unanswered = isUnanswered ? addUnanswered(service, load.id) : 0;
+  let why: string | undefined;
+  if (failsInARow(load, ejection)) {
+    const answered = load.unanswered < load.consecutiveFailures;
+    why = answered ? `${load.consecutiveFailures} failures in a row` : `${load.unanswered} requests without an answer`;
+  } else if (failsTooOften(load.answers, load.failures, ejection)) {
+    why = `${string.format("%.0f", (load.failures * 100) / load.answers)} % of its last answers were failures`;
+  }
+  if (why === undefined) return;
+  forgetFailures(load);
+  ejectPeer(service, load.id, ejection, why, false);
+}
+
+/** Forgets a part of what was counted; to be called once a second. */
+export function forgetOldAnswers(): void {
+  for (const [, service] of allServiceLoads()) {
+    if (service.requests > 0) {
+      service.requests = kept(service.requests);
+      service.retries = kept(service.retries);
+      for (const [, load] of service.peers) {
+        load.answers = kept(load.answers);
+        load.failures = kept(load.failures);
+      }
+    }
+  }
+}
+
+function kept(count: number): number {
+  return count < NOTHING ? 0 : count * KEPT_PER_SECOND;
+}

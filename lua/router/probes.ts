@@ -1,0 +1,54 @@
+import { isIdempotent } from "../core/retry.ts";
+import { nowMs } from "./freshness.ts";
+import { claimProbe, releasePeer } from "./health.ts";
+import type { PeerLoad } from "./loads.ts";
+import type { RoutedRequest } from "./request.ts";
+
+/** A stream that was opened by way of a probe, and lives this long, says that its peer is healthy. */
+const STREAM_LIVES_MS = 5000;
+
+/** Without an answer for this long a probe keeps others from trying no more. */
+const PATIENCE_MS = 10_000;
+
+/** How much longer than its timeouts a probe may keep others from trying: the worker may have died with it. */
+const SLACK_MS = 1000;
+
+/** Streams that try a peer, with the time of their attempt: a later request may have the same record. */
+const streams: { request: RoutedRequest; attemptAtMs: number }[] = [];
+
+/**
+ * An ejected peer whose time is over, for one request at a time. One that can be sent again does no harm where the peer
+ * still fails; others try it only after as much time again in which none did.
+ */
+export function claimDueProbe(request: RoutedRequest, now: number): PeerLoad | undefined {
+  const { table } = request;
+  for (const { load, untilMs } of table.ejected) {
+    if (now < untilMs) continue;
+    const harmless = !request.isStream && isIdempotent(ngx.req.get_method());
+    if (!harmless && now < untilMs + table.ejection.baseMs) continue;
+    const { connectMs, perTryMs } = table.timeouts;
+    const patienceMs = Math.min(connectMs + perTryMs, PATIENCE_MS) + SLACK_MS;
+    if (!claimProbe(table.service, load.id, patienceMs / 1000)) continue;
+    request.isProbe = true;
+    if (request.isStream) streams.push({ request, attemptAtMs: now });
+    return load;
+  }
+  return undefined;
+}
+
+/** Releases the peers whose probing streams have lived long enough; to be called often. */
+export function judgeProbingStreams(): void {
+  if (streams.length === 0) return;
+  const now = nowMs();
+  for (let i = streams.length - 1; i >= 0; i--) {
+    const { request, attemptAtMs } = streams[i]!;
+    const { load, table } = request;
+    const lives = request.isProbe && request.attemptAtMs === attemptAtMs && load !== undefined;
+    if (lives && now - attemptAtMs < STREAM_LIVES_MS) continue;
+    if (lives) {
+      request.isProbe = false;
+      releasePeer(table.service, load.id);
+    }
+    streams.splice(i, 1);
+  }
+}
