@@ -28,7 +28,7 @@ export async function setCanary(
     service,
     (before, found) => {
       const policy = withRules(before, withSubset(before.rules ?? [], change));
-      warnings.push(...warningsOf(service, found, policy, change.subset));
+      warnings.push(...warningsOf(service, found, policy, change));
       return policy;
     },
     { ...write, action: ACTION },
@@ -96,17 +96,18 @@ function membersOf(found: CatalogService, subset: Subset): string[] {
   return members.map(({ id }) => id).sort();
 }
 
-function warningsOf(service: string, found: CatalogService, policy: Policy, subset: Subset): string[] {
+function warningsOf(service: string, found: CatalogService, policy: Policy, change: RuleChange): string[] {
+  const { subset, percent, hashOn } = change;
   const warnings: string[] = [];
   const rules = (policy.rules ?? []).filter((rule) => sameSubset(rule.subset, subset));
   if (rules.length > 0 && membersOf(found, subset).length === 0) {
     const text = formatSubset(subset);
     warnings.push(`no instance of ${service} has the metadata ${text}: until one has, its requests go to the others`);
   }
-  if (
-    policy.hashOn === undefined &&
-    rules.some(({ percent, hashOn }) => percent !== undefined && hashOn === undefined)
-  ) {
+  const isAboutUsers = percent !== undefined || hashOn !== undefined;
+  const isNameless = (rule: Rule): boolean =>
+    rule.percent !== undefined && (rule.hashOn ?? policy.hashOn) === undefined;
+  if (isAboutUsers && rules.some(isNameless)) {
     warnings.push("nothing names the user, so the percentage goes by the client's address: see --hash-on");
   }
   return warnings;

@@ -23,8 +23,9 @@ export function balance(): void {
     load = request.chosen ?? chooseFirst(request, now);
     allowTries(request);
   } else {
+    const { isProbe } = request;
     endFailedAttempt(request);
-    if (!mayTryAgain(request, now)) return;
+    if (!mayTryAgain(request, now, isProbe)) return;
     load = chooseNext(request, now);
   }
   if (load === undefined) return;
@@ -103,14 +104,17 @@ function wasCutShort(): boolean {
   return length !== undefined && sent !== undefined && sent > 0 && sent < length;
 }
 
-/** Whether the request may go to another peer, now that an attempt has failed. */
-function mayTryAgain(request: RoutedRequest, now: number): boolean {
+/**
+ * Whether the request may go to another peer, now that an attempt has failed.
+ * @param wasProbe whether that attempt tried an ejected peer: it was not for its own sake, so that the budget does not count
+ */
+function mayTryAgain(request: RoutedRequest, now: number, wasProbe: boolean): boolean {
   const { table } = request;
   // One attempt that met nothing but a stale connection is not held against the request.
   if (request.attempts >= table.maxAttempts + (request.forgiven ? 1 : 0)) return false;
   if (now - request.startedAtMs >= table.timeouts.overallMs) return false;
   if (!isIdempotent(ngx.req.get_method()) && table.policy.retries?.nonIdempotent !== true && wasSent()) return false;
-  if (request.forgiven && request.attempts === 1) return true;
+  if (wasProbe || (request.forgiven && request.attempts === 1)) return true;
   const { serviceLoad } = table;
   if (!isWithinBudget(serviceLoad, table.policy.retries)) {
     countEvent(serviceLoad, "retries-denied");

@@ -1,4 +1,5 @@
 import { failsInARow, failsTooOften } from "../core/ejection.ts";
+import { nowMs } from "./freshness.ts";
 import { addUnanswered, ejectPeer, forgetUnanswered } from "./health.ts";
 import { allServiceLoads, forgetFailures, type PeerLoad } from "./loads.ts";
 import type { RouteTable } from "./tables.ts";
@@ -8,6 +9,12 @@ const KEPT_PER_SECOND = 0.9;
 
 /** Below this a count is nothing. */
 const NOTHING = 0.01;
+
+/**
+ * A peer whose last attempt has failed, but that is not ejected, is tried again after as long as a first ejection takes.
+ * Its latency alone would keep requests away for longer than ejections do, and so keep it from being ejected.
+ */
+const SUSPECTED_MS = 2000;
 
 /** A peer has answered as it should. */
 export function noteSuccess(load: PeerLoad): void {
@@ -40,6 +47,7 @@ export function noteFailure(table: RouteTable, load: PeerLoad, isUnanswered: boo
 
 /** Forgets a part of what was counted; to be called once a second. */
 export function forgetOldAnswers(): void {
+  const now = nowMs();
   for (const [, service] of allServiceLoads()) {
     if (service.requests > 0) {
       service.requests = kept(service.requests);
@@ -47,6 +55,7 @@ export function forgetOldAnswers(): void {
       for (const [, load] of service.peers) {
         load.answers = kept(load.answers);
         load.failures = kept(load.failures);
+        if (load.consecutiveFailures > 0 && now - load.measuredAtMs >= SUSPECTED_MS) load.latencyMs = 0;
       }
     }
   }

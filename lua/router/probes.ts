@@ -1,3 +1,4 @@
+import { pickPeer } from "../core/pick.ts";
 import { isIdempotent } from "../core/retry.ts";
 import { nowMs } from "./freshness.ts";
 import { claimProbe, releasePeer } from "./health.ts";
@@ -24,8 +25,9 @@ export function claimDueProbe(request: RoutedRequest, now: number): PeerLoad | u
   const { table } = request;
   for (const { load, untilMs } of table.ejected) {
     if (now < untilMs) continue;
-    const harmless = !request.isStream && isIdempotent(ngx.req.get_method());
+    const harmless = !request.isStream && table.maxAttempts > 1 && isIdempotent(ngx.req.get_method());
     if (!harmless && now < untilMs + table.ejection.baseMs) continue;
+    if (!wouldGoTo(request, load.id)) continue;
     const { connectMs, perTryMs } = table.timeouts;
     const patienceMs = Math.min(connectMs + perTryMs, PATIENCE_MS) + SLACK_MS;
     if (!claimProbe(table.service, load.id, patienceMs / 1000)) continue;
@@ -34,6 +36,22 @@ export function claimDueProbe(request: RoutedRequest, now: number): PeerLoad | u
     return load;
   }
   return undefined;
+}
+
+/** Filled anew for every pick. */
+const pick = { keyHash: 0, random: 0, tried: [], triedCount: 0, loads: [], totalInFlight: 0, nowMs: 0 };
+
+/**
+ * Whether a request could go to an ejected peer if that was not ejected: other users have no business at an instance of a
+ * subset, nor at one that holds somebody else's channel.
+ */
+function wouldGoTo(request: RoutedRequest, id: string): boolean {
+  const { plans, planOfRule } = request.table.unejected!;
+  const plan = plans[request.rule === 0 ? 0 : planOfRule[request.rule - 1]!]!;
+  const place = plan.ids.indexOf(id);
+  if (place < 0 || plan.algorithm !== "consistent-hash") return place >= 0;
+  pick.keyHash = request.keyHash;
+  return pickPeer(plan, pick) === place;
 }
 
 /** Releases the peers whose probing streams have lived long enough; to be called often. */

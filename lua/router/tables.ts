@@ -1,6 +1,6 @@
 import { type EjectionSettings, ejectionSettings } from "../core/ejection.ts";
 import { SCAN_LIMIT } from "../core/least-loaded.ts";
-import { type Plan, validUntil } from "../core/plan.ts";
+import { type Plan, type Situation, validUntil } from "../core/plan.ts";
 import { DEFAULT_MAX_ATTEMPTS } from "../core/policy.ts";
 import { prepareRouting, type Routing } from "../core/routing.ts";
 import type { Limit, Mode, Policy, ServiceList, Timeouts } from "../core/types.ts";
@@ -73,6 +73,8 @@ export interface RouteTable {
   readonly ruleVariables: readonly RuleVariables[];
   /** Those that are left out. */
   readonly ejected: readonly EjectedPeer[];
+  /** What the routing would be if nobody was ejected; only where somebody is left out. */
+  readonly unejected: Routing | undefined;
   /** All that are ejected, also those that take requests because too many are. */
   readonly isEjected: LuaSet<string>;
   /** Whether any pool has a peer. */
@@ -193,6 +195,7 @@ function buildTable(service: string): RouteTable | undefined {
     pools,
     ruleVariables,
     ejected,
+    unejected: ejected.length > 0 ? routingOfAll(list, situation) : undefined,
     isEjected,
     serves,
     serviceLoad: serviceLoad(service),
@@ -210,6 +213,11 @@ function buildTable(service: string): RouteTable | undefined {
   tables.set(service, built);
   forgetGonePeers(built.serviceLoad, list);
   return built;
+}
+
+/** (An entry that is undefined would not replace another in Lua.) */
+function routingOfAll(list: ServiceList, { mode, nowMs: now, listAgeMs: ageMs, halfLifeMs }: Situation): Routing {
+  return prepareRouting(list, { mode, nowMs: now, listAgeMs: ageMs, halfLifeMs }, 0);
 }
 
 function requestTimeouts(timeouts: Timeouts | undefined): RequestTimeouts {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { parse } from "yaml";
 import { openStore } from "../../cli/store/etcd.ts";
 import { startEtcd, type TestEtcd } from "../support/etcd.ts";
 import { routectlFor } from "../support/routectl.ts";
@@ -88,6 +89,47 @@ it("a policy that says the same in another order is no change", async () => {
   await apply(MANIFEST);
   const other = `services: {orders: {policy: {algorithm: consistent-hash, maxAttempts: 2, hashOn: "header:x-user-id"}}}`;
   expect(await apply(other)).toBe("orders: nothing to change\n");
+});
+
+const WHOLE_POLICY = `services:
+  orders:
+    policy:
+      algorithm: consistent-hash
+      hashOn: header:x-user-id
+      maxAttempts: 2
+      top: 50
+      statusPort: 9200
+      slowStartMs: 0
+      score: { cpu: 0.5, inFlight: 0 }
+      timeouts: { connectMs: 500, perTryMs: 2000, overallMs: 5000, streamIdleMs: 60000 }
+      retries: { nonIdempotent: true, budgetPercent: 0 }
+      ejection: { consecutiveFailures: 0, unanswered: 2, errorPercent: 100, baseMs: 100, maxMs: 100, maxEjectedPercent: 0 }
+      rules:
+        - { match: { on: header:x-beta, equals: "1" }, subset: { version: v2 } }
+        - { match: { on: path, regex: '^/v[23]/' }, percent: 50, hashOn: address, subset: { version: v2, "a.b": "" } }
+        - { percent: 0.5, subset: { version: v3 } }
+      limit: { key: address, rate: 0.5, burst: 20 }
+      sticky: { cookie: sid }
+    instances: []
+`;
+
+it("a policy with all that there is goes through apply, dump, and apply again as it is", async () => {
+  const said = await apply(WHOLE_POLICY);
+  expect(said).toMatch(
+    /^orders: policy: algorithm=consistent-hash \(was not set\); [^\n]*; add 0\.5 % → version=v3\n$/,
+  );
+  expect((await values())["orders/policy"]).toEqual(parse(WHOLE_POLICY).services.orders.policy);
+  const dumped = await cli.must("dump");
+  expect(parse(dumped)).toEqual(parse(WHOLE_POLICY));
+  expect(await apply(dumped)).toBe("orders: nothing to change\n");
+});
+
+it("of a policy that changes, says what does", async () => {
+  await apply(WHOLE_POLICY);
+  const other = WHOLE_POLICY.replace("perTryMs: 2000, ", "").replace("percent: 0.5", "percent: 5");
+  expect(await apply(other, "--dry-run")).toBe(
+    "orders: policy: timeouts.perTryMs removed (was 2s); 5 % → version=v3 (was 0.5 %) (dry run: nothing was written)\n",
+  );
 });
 
 it("--dry-run says what would change, and writes nothing", async () => {

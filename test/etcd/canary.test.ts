@@ -134,6 +134,8 @@ describe("canary set warns, on stderr, and goes on", () => {
   it("when nothing names the user of a percentage", async () => {
     const byAddress = [expect.stringMatching(/^routectl: warning: nothing names the user, [^\n]+ --hash-on$/)];
     expect(await warnings("--subset", "version=v2", "--percent", "5")).toEqual(byAddress);
+    expect(await warnings("--subset", "version=v2", "--header", "x=1")).toEqual([]);
+    expect(await warnings("--subset", "version=v2", "--hash-on", "address")).toEqual([]);
     expect(await warnings("--subset", "version=v2", "--percent", "5", ...BY_UID)).toEqual([]);
     expect(await warnings("--subset", "version=v2", "--hash-on", "none", "--dry-run")).toEqual(byAddress);
     await cli.must("policy", "set", "shop", "--hash-on", "header:x-user-id");

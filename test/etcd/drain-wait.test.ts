@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startEtcd, type TestEtcd } from "../support/etcd.ts";
 import { startTestReplica, type TestReplica } from "../support/replica.ts";
@@ -58,6 +57,12 @@ function inFlight(router: FakeRouter, count: number, override: object | null = D
   router.answers.set("/v1/services/shop", fakeService("shop", [peer], { mode: "manual" }));
 }
 
+/** Waits until a router was asked so many times more. */
+async function askedAgain(router: FakeRouter, times: number): Promise<void> {
+  const before = router.asked;
+  await waitFor(`${router.node} to be asked ${times} times`, () => router.asked >= before + times);
+}
+
 function drain(...args: string[]): Promise<Run> {
   const [first, second] = routers as [FakeRouter, FakeRouter];
   const env = { ROUTECTL_IPCONFIG: replica.url, ROUTECTL_ROUTER: `${first.url},${second.url}` };
@@ -73,9 +78,9 @@ describe("drain --wait", () => {
     const running = drain().finally(() => {
       over = true;
     });
-    await delay(2500);
+    await askedAgain(first, 2);
     inFlight(first, 0);
-    await delay(1500);
+    await askedAgain(first, 8);
     expect(over).toBe(false);
     inFlight(second, 0);
     const { status, stdout, stderr } = await running;
@@ -91,14 +96,14 @@ describe("drain --wait", () => {
   it("does not believe a moment's nothing: workers tell once a second", async () => {
     const [first] = routers as [FakeRouter];
     const running = drain();
-    await waitFor("the first look", async () => (await writes.store.list("/routectl/v1/overrides/")).items.length > 0);
-    await delay(900);
+    await askedAgain(first, 3);
     inFlight(first, 1);
-    await delay(1500);
+    await askedAgain(first, 2);
     inFlight(first, 0);
-    const { status, stderr, ms } = await running;
+    const idleAt = performance.now();
+    const { status, stderr } = await running;
     expect({ status, stderr }).toEqual({ status: 0, stderr: "in flight at shop-1: 1 request (edge-1: 1)\n" });
-    expect(ms).toBeGreaterThan(900 + 1500 + 1000);
+    expect(performance.now() - idleAt).toBeGreaterThan(1050);
   });
 
   it("--timeout: exits with 8 and says how much is left; the drain stays", async () => {
@@ -126,9 +131,9 @@ describe("drain --wait", () => {
     const running = drain("--timeout", "30").finally(() => {
       over = true;
     });
-    await delay(1500);
+    await askedAgain(first, 2);
     second.isSilent = true;
-    await delay(2500);
+    await askedAgain(first, 8);
     expect(over).toBe(false);
     live = [first];
     const { status, stderr } = await running;
@@ -149,7 +154,7 @@ describe("drain --wait", () => {
   ])("a drain that has %s meanwhile is not one that is over", async (_, happens, says) => {
     for (const router of routers) inFlight(router, 1);
     const running = drain();
-    await delay(1500);
+    await askedAgain(routers[0]!, 1);
     happens();
     const { status, stderr } = await running;
     expect(stderr).toContain(says);
@@ -159,7 +164,7 @@ describe("drain --wait", () => {
   it("-o json keeps to JSON on stdout", async () => {
     inFlight(routers[0]!, 1);
     const running = drain("-o", "json");
-    await delay(1500);
+    await askedAgain(routers[0]!, 2);
     inFlight(routers[0]!, 0);
     const { status, stdout } = await running;
     expect(JSON.parse(stdout)).toMatchObject({ service: "shop", changes: [expect.stringContaining("shop-1=0")] });

@@ -10,6 +10,8 @@ export interface FakeRouter {
   readonly answers: Map<string, unknown>;
   /** Whether it answers at all. */
   isSilent: boolean;
+  /** How often it was asked for a service. */
+  asked: number;
   /** Tells an ipconfig that its one worker applies a revision. */
   report(replica: TestReplica, position: { epoch: string; revision: number }): Promise<number>;
   close(): Promise<void>;
@@ -18,6 +20,7 @@ export interface FakeRouter {
 export async function startFakeRouter(node: string): Promise<FakeRouter> {
   const answers = new Map<string, unknown>([["/v1/status", { node }]]);
   const server = createServer((request, response) => {
+    if (request.url?.startsWith("/v1/services/")) router.asked++;
     if (router.isSilent) {
       response.destroy();
       return;
@@ -33,6 +36,7 @@ export async function startFakeRouter(node: string): Promise<FakeRouter> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     answers,
     isSilent: false,
+    asked: 0,
     report: (replica, position) => replica.report(node, position),
     close: () =>
       new Promise((resolve) => {

@@ -48,7 +48,7 @@ it("gets everything at first", async () => {
   expect(Object.keys(snapshot!.services).sort()).toEqual(["demo", "orders"]);
   expect(snapshot!.services.demo).toMatchObject({
     mode: "normal",
-    policy: { algorithm: "weighted-random" },
+    policy: { algorithm: "adaptive" },
     instances: [{ id: "demo-1", address: "10.0.0.1", port: 8080, baseWeight: 100, score: 1, weight: 100 }],
   });
   expect(state).toBe("connected");

@@ -73,7 +73,7 @@ it("explain says which rule takes the key", async () => {
 describe("decisions", () => {
   const decision = (at: number, more: object = {}): object => ({
     ...{ requestId: `r${at}`, at, worker: 4, service: "shop", mode: "normal", panic: false, algorithm: "adaptive" },
-    ...{ attempt: 1, peer: "a", reason: "least load", status: 200, tookMs: 12, candidateCount: 1, candidates: [] },
+    ...{ attempt: 1, peer: "a", reason: "least load", status: 200, tookMs: 12, candidateCount: 0, candidates: [] },
     ...more,
   });
   const keep = (router: FakeRouter, decisions: object[], query = "service=shop&limit=20"): void => {

@@ -1,19 +1,22 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type DemoProcess, startDemoProcesses } from "../support/demo-process.ts";
-import type { TestRouter } from "../support/router.ts";
-import { startRouterOf } from "../support/router-of.ts";
-import { failuresIn, type Outcome, sharesOf, startTraffic } from "../support/traffic.ts";
+import { type LiveRouter, startLiveRouter } from "../support/live-router.ts";
+import { type Answered, failed, shareOf, startLoad } from "../support/load.ts";
+import { peer, serviceList } from "../support/scripted-ipconfig.ts";
 import { waitFor } from "../support/wait.ts";
 
-/** An instance that fails is left out, tried again by one request at a time, and gets its share back. */
+/** An instance that is frozen is left out, tried again by one request at a time, and gets its share back. */
+const PER_SECOND = 300;
+const TIMEOUT_MS = 300;
+
 let instances: DemoProcess[];
-let router: TestRouter;
+let router: LiveRouter;
 
 beforeAll(async () => {
   instances = await startDemoProcesses(4);
-  const ports = instances.map(({ port }) => port);
-  router = await startRouterOf({
-    shop: { ports, policy: { algorithm: "adaptive", timeouts: { perTryMs: 300 } } },
+  const peers = instances.map(({ id, port }) => peer(id, { port }));
+  router = await startLiveRouter({
+    shop: serviceList(peers, { policy: { algorithm: "adaptive", timeouts: { perTryMs: TIMEOUT_MS } } }),
   });
 });
 afterAll(async () => {
@@ -21,45 +24,38 @@ afterAll(async () => {
   for (const instance of instances ?? []) await instance.close();
 });
 
-interface Service {
-  peers: { id: string; state: string }[];
+const between = (answers: readonly Answered[], from: number, to: number): readonly Answered[] =>
+  answers.filter(({ at }) => at >= from && at < to);
+
+/** A counter of the frozen instance, once every worker has told of all that it has counted. */
+async function settled(metric: string): Promise<number> {
+  let [value, since] = [-1, 0];
+  await waitFor(`${metric} to stand still`, async () => {
+    const now = (await router.metrics()).sum(metric, { service: "shop", peer: "a" });
+    if (now !== value) [value, since] = [now, performance.now()];
+    return performance.now() - since > 1300;
+  });
+  return value;
 }
 
-const stateOf = async (id: string): Promise<string> =>
-  (await router.read<Service>("/v1/services/shop")).peers.find((peer) => peer.id === id)!.state;
-
-const between = (outcomes: readonly Outcome[], from: number, to: number): readonly Outcome[] =>
-  outcomes.filter(({ at }) => at >= from && at < to);
-
-test("a frozen instance: no GET fails, it is left out within 3 s, and comes back within 15 s", async () => {
-  const traffic = startTraffic(router.url, 300, "/shop/");
-  await waitFor("traffic", () => traffic.outcomes.length > 600);
+test("a frozen instance: no GET fails, it is left out within 3 s, tried once an ejection time, and comes back within 15 s", async () => {
+  const load = startLoad(router.url, PER_SECOND, () => ({ path: "/shop/" }));
+  await waitFor("traffic", () => load.answers.length > 2 * PER_SECOND);
   const frozenAt = Date.now();
   instances[0]!.signal("SIGSTOP");
-  await waitFor("the ejection", async () => (await stateOf("a")) === "ejected");
-  const ejectedAfterMs = Date.now() - frozenAt;
-  await waitFor("some seconds without it", () => Date.now() - frozenAt > 8000, 10_000);
+  const ejections = async () => (await router.metrics()).sum("peer_ejections_total", { service: "shop", peer: "a" });
+  await waitFor("the first probe to fail", async () => (await ejections()) >= 2);
+  const [selections, probes] = [await settled("peer_selections_total"), await ejections()];
+  await waitFor("another probe to fail", async () => (await ejections()) > probes);
+  expect(await settled("peer_selections_total")).toBe(selections + (await ejections()) - probes);
+
   const thawedAt = Date.now();
   instances[0]!.signal("SIGCONT");
-  await waitFor(
-    "its share",
-    () => {
-      const last = traffic.outcomes.slice(-300);
-      return (sharesOf(last)["a"] ?? 0) > 0.2;
-    },
-    15_000,
-  );
-  const backAfterMs = Date.now() - thawedAt;
-  const outcomes = await traffic.stop();
-  expect(failuresIn(outcomes)).toEqual([]);
-  const without = between(outcomes, frozenAt + 3000, thawedAt);
-  expect(sharesOf(without)["a"] ?? 0).toBeLessThan(0.01);
-  console.log({ ejectedAfterMs, backAfterMs });
-  console.log(
-    router
-      .log()
-      .split("\n")
-      .filter((line) => line.includes("routectl:"))
-      .join("\n"),
-  );
+  const isBack = (): boolean => shareOf(load.answers.slice(-PER_SECOND), "a") > 0.2;
+  await waitFor("its share", isBack, 15_000);
+  const answers = await load.stop();
+  expect(failed(answers)).toEqual([]);
+  // Whatever is sent there waits for the timeout.
+  const later = between(answers, frozenAt + 3000, thawedAt);
+  expect(later.filter(({ ms }) => ms >= TIMEOUT_MS).length / later.length).toBeLessThan(0.01);
 });
