@@ -48,7 +48,10 @@ export function prepareRouting(list: ServiceList, situation: Situation, start: n
     }
     planOfRule.push(plan);
   }
-  return { rules: prepareRules(rules), plans, planOfRule, panic, ejected: panic ? [] : ejected };
+  const isUsed: boolean[] = [];
+  for (const { places } of plans) for (const place of places) isUsed[place] = true;
+  const leftOut = ejected.filter((place) => isUsed[place] !== true);
+  return { rules: prepareRules(rules), plans, planOfRule, panic, ejected: leftOut };
 }
 
 /**

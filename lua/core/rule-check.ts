@@ -5,7 +5,7 @@ import { checkRegex } from "./regex-check.ts";
 import { checkSource } from "./request-source.ts";
 import { escapeText, isText, MAX_TEXT_BYTES } from "./text.ts";
 
-const MAX_RULES = 32;
+export const MAX_RULES = 32;
 const MAX_SUBSET_ENTRIES = 16;
 /** Sums of such as 0.7, 89.9 and 9.4 are not exact. */
 const ROUNDING = 1e-9;

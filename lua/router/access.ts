@@ -1,21 +1,20 @@
-import { chooseFirst } from "./choose.ts";
+import { chooseFirst, readRequest } from "./choose.ts";
 import { nowMs } from "./freshness.ts";
 import { encodeJson } from "./json.ts";
-import { lastAttempt } from "./last-attempt.ts";
 import { takeToken } from "./limits.ts";
 import { countEvent } from "./loads.ts";
 import { beginRequest, endRequest, requestsUnderWay, routedRequest } from "./request.ts";
-import { countAttempt } from "./responses.ts";
 import { settings } from "./settings.ts";
 import { setSessionCookie } from "./sticky.ts";
 import { currentTable } from "./tables.ts";
+import { endLastAttempt } from "./verdict.ts";
 
 /** Access phase: refuses what can't or must not be served, which later phases can't; else begins the request's record. */
 export function access(): void {
   // A request that was redirected from another location of ours has a record: it ends here.
   const before = routedRequest();
   if (before !== undefined) {
-    countAttempt(before, tonumber(lastAttempt("upstream_status")));
+    endLastAttempt(before, nowMs());
     endRequest(before);
   }
   const service = ngx.var["routectl_service"];
@@ -53,6 +52,7 @@ export function access(): void {
   const request = beginRequest(table);
   // The session's cookie can be set only now, before an instance has answered.
   if (table.stickyVariable !== "") {
+    readRequest(request);
     request.chosen = chooseFirst(request, nowMs());
     setSessionCookie(request);
   }

@@ -161,7 +161,7 @@ function decisions(): void {
   }
   const found = collectDecisions(service, requestId, limit);
   if (found === undefined) return answer(503, failure("busy", "others are asking for decisions: try again"));
-  answer(200, `{"decisions":${jsonArray(found)}}`);
+  answer(200, `{"missingWorkers":${found.missingWorkers},"decisions":${jsonArray(found.decisions)}}`);
 }
 
 function overrideForJson(override: Override): object {

@@ -152,7 +152,7 @@ function forgetGone(service: string, before: ServiceList | undefined, after: rea
   for (const peer of before.instances) {
     if (present.has(peer.id)) continue;
     forgetPeer(service, peer.id);
-    forgetHealth(service, peer.id);
+    forgetHealth(service, peer);
   }
 }
 

@@ -2,11 +2,11 @@ import { pickPeer } from "../core/pick.ts";
 import type { Load, PickRequest } from "../core/pick-request.ts";
 import type { PeerLoad } from "./loads.ts";
 import { choosePool } from "./pools.ts";
-import { claimDueProbe } from "./probes.ts";
 import type { RoutedRequest } from "./request.ts";
 import { readKeyHash } from "./request-variable.ts";
 import { pinnedPeer } from "./sticky.ts";
 import { noteStream } from "./streams.ts";
+import { currentTable } from "./tables.ts";
 
 /** Filled anew for every pick, so that a pick allocates nothing. */
 const pick: { -readonly [Field in keyof PickRequest]: PickRequest[Field] } = {
@@ -19,22 +19,18 @@ const pick: { -readonly [Field in keyof PickRequest]: PickRequest[Field] } = {
   nowMs: 0,
 };
 
-/** The peer for a request's first attempt; undefined when there is none. */
-export function chooseFirst(request: RoutedRequest, now: number): PeerLoad | undefined {
+/** Finds out what of a request its table's policy goes by: the user, the subset, whether it is a stream. */
+export function readRequest(request: RoutedRequest): void {
   const { table } = request;
   if (table.hashVariable !== "") request.keyHash = readKeyHash(table.hashVariable);
   if (table.ruleVariables.length > 0) choosePool(request);
-  const hasEjected = table.ejected.length > 0;
-  if (table.timeouts.areOwn || hasEjected) noteStream(request);
-  if (table.stickyVariable !== "") {
-    const pinned = pinnedPeer(request);
-    if (pinned !== undefined) return pinned;
-  }
-  if (hasEjected && request.pointer !== 0) {
-    const probed = claimDueProbe(request, now);
-    if (probed !== undefined) return probed;
-  }
-  return chooseNext(request, now);
+  if (table.timeouts.areOwn || table.ejected.length > 0) noteStream(request);
+}
+
+/** The peer for a request's first attempt; undefined when there is none. After `readRequest`. */
+export function chooseFirst(request: RoutedRequest, now: number): PeerLoad | undefined {
+  const pinned = request.table.stickyVariable === "" ? undefined : pinnedPeer(request);
+  return pinned ?? chooseNext(request, now);
 }
 
 /** The peer for a further attempt: one that was not tried; undefined when there is none. */
@@ -45,7 +41,7 @@ export function chooseNext(request: RoutedRequest, now: number): PeerLoad | unde
   pick.tried = request.tried;
   pick.triedCount = request.triedCount;
   pick.loads = pool.loads;
-  pick.totalInFlight = request.table.serviceLoad.inFlight;
+  pick.totalInFlight = request.table.serviceLoad.poolInFlight[request.poolIndex]!;
   pick.nowMs = now;
   let peer = pickPeer(pool.plan, pick);
   if (peer < 0 && request.forgiven && request.triedCount > 0) {
@@ -57,4 +53,31 @@ export function chooseNext(request: RoutedRequest, now: number): PeerLoad | unde
   request.tried[request.triedCount] = peer;
   request.triedCount++;
   return pool.loads[peer];
+}
+
+/**
+ * Goes on by the table of now: while a body was read, or an attempt was under way, instances may have come and gone. What
+ * was tried stays tried.
+ */
+export function followTable(request: RoutedRequest): void {
+  const current = currentTable(request.table.service);
+  if (current === undefined || current === request.table) return;
+  const { ids } = request.pool.plan;
+  const count = request.triedCount;
+  request.table = current;
+  request.pool = current.pools[0]!;
+  request.poolIndex = 0;
+  request.rule = 0;
+  request.chosen = undefined;
+  request.isPinned = false;
+  request.triedCount = 0;
+  readRequest(request);
+  if (request.attempts === 0) return;
+  for (let i = 0; i < count; i++) {
+    const place = request.pool.plan.ids.indexOf(ids[request.tried[i]!]!);
+    if (place >= 0) {
+      request.tried[request.triedCount] = place;
+      request.triedCount++;
+    }
+  }
 }

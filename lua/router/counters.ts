@@ -1,7 +1,7 @@
 import { counters } from "./dicts.ts";
 import { BUCKETS } from "./histogram.ts";
 import { toldInFlight } from "./in-flight.ts";
-import { allServiceLoads } from "./loads.ts";
+import { allServiceLoads, letGo } from "./loads.ts";
 
 /**
  * Counters are kept in the worker and added to shared memory once a second, so that a request writes to no dict.
@@ -34,6 +34,7 @@ export function flushCounters(): void {
       }
       if (load.durationSum > 0) counters.incr(`seconds ${service}`, load.durationSum, 0);
       load.durationSum = 0;
+      letGo(load);
     }
   }
 }

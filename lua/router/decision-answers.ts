@@ -1,10 +1,12 @@
+import type { Plan } from "../core/plan.ts";
 import { type Decision, decisionOf, lastDecision } from "./decisions.ts";
 import { answers } from "./dicts.ts";
 import { encodeJson, jsonArray } from "./json.ts";
 
 /** Hands the decisions of all workers to the one that serves the admin API, by way of shared memory. */
 
-const MOST_CANDIDATES = 32;
+/** Where it could be more than this, candidates are left out: all workers' answers must fit into the dict. */
+const MOST_CANDIDATES = 5000;
 
 const ASK = "ask";
 const ASKED = "asked";
@@ -12,13 +14,19 @@ const BUSY = "busy";
 const WAIT_SECONDS = 0.01;
 const PATIENCE_SECONDS = 1;
 
+/** Decisions, newest first, as JSON; and how many workers have not answered in time. */
+export interface Collected {
+  readonly decisions: string[];
+  readonly missingWorkers: number;
+}
+
 /**
  * Asks every worker for what it has kept, newest first. For the admin API: waits some ticks of the workers.
  * @param service all services where it is empty
  * @param requestId all requests where it is empty
- * @returns JSON, one text a decision; undefined when others ask at the same time for too long
+ * @returns undefined when others ask at the same time for too long
  */
-export function collectDecisions(service: string, requestId: string, limit: number): string[] | undefined {
+export function collectDecisions(service: string, requestId: string, limit: number): Collected | undefined {
   const startedAt = ngx.now();
   while (!answers.add(BUSY, 1, PATIENCE_SECONDS * 2)[0]) {
     if (ngx.now() - startedAt > PATIENCE_SECONDS) return undefined;
@@ -49,7 +57,7 @@ export function collectDecisions(service: string, requestId: string, limit: numb
   const newest: string[] = [];
   // Each line begins with its time, by which it was sorted.
   for (let i = 0; i < texts.length && i < limit; i++) newest.push(string.match(texts[i]!, "^%S+ (.*)$")[0]!);
-  return newest;
+  return { decisions: newest, missingWorkers: left };
 }
 
 let answered = "";
@@ -66,38 +74,44 @@ export function answerIfAsked(): void {
   for (let number = lastDecision(); lines.length < most; number--) {
     const decision = decisionOf(number);
     if (decision === undefined) break;
-    if (service !== "" && decision.table.service !== service) continue;
+    if (service !== "" && decision.facts.service !== service) continue;
     if (requestId !== "" && decision.requestId !== requestId) continue;
-    lines.push(`${string.format("%015.0f.%09d", decision.atMs, number)} ${decisionJson(decision)}`);
+    lines.push(
+      `${string.format("%015.0f.%09d", decision.atMs, number)} ${decisionJson(decision, most * decision.candidateCount <= MOST_CANDIDATES)}`,
+    );
   }
   answers.set(`answer:${asked}:${ngx.worker.id()}`, table.concat(lines, "\n"), PATIENCE_SECONDS * 2);
 }
 
-function decisionJson(decision: Decision): string {
-  const { table, pool } = decision;
-  const { plan } = pool;
-  const candidates: string[] = [];
-  for (let i = 0; i < plan.ids.length && i < MOST_CANDIDATES; i++) {
-    const cost = decision.costs[i];
-    const wasOut = cost !== undefined && cost < 0;
-    const why = plan.ids[i] === decision.peer ? "picked" : wasOut ? "tried before" : "not picked";
-    candidates.push(encodeJson({ id: plan.ids[i], weight: plan.weights[i], cost: wasOut ? undefined : cost, why }));
-  }
+function decisionJson(decision: Decision, withCandidates: boolean): string {
+  const { facts, pool } = decision;
   const fields = encodeJson({
     requestId: decision.requestId,
     at: decision.atMs,
     worker: ngx.worker.pid(),
-    service: table.service,
-    mode: table.mode,
-    panic: table.routing.panic,
-    algorithm: plan.algorithm,
+    service: facts.service,
+    mode: facts.mode,
+    panic: facts.panic,
+    algorithm: decision.algorithm,
     rule: decision.rule > 0 ? decision.rule : undefined,
     attempt: decision.attempt,
     peer: decision.peer,
     reason: decision.reason,
     status: decision.status,
     tookMs: decision.tookMs,
-    candidateCount: plan.ids.length,
+    candidateCount: decision.candidateCount,
   });
+  const candidates = pool !== undefined && withCandidates ? candidatesOf(decision, pool.plan) : [];
   return `${string.sub(fields, 1, -2)},"candidates":${jsonArray(candidates)}}`;
+}
+
+function candidatesOf(decision: Decision, plan: Plan): string[] {
+  const candidates: string[] = [];
+  for (let i = 0; i < plan.ids.length; i++) {
+    const cost = decision.costs[i];
+    const wasOut = cost !== undefined && cost < 0;
+    const why = plan.ids[i] === decision.peer ? "picked" : wasOut ? "tried before" : "not picked";
+    candidates.push(encodeJson({ id: plan.ids[i], weight: plan.weights[i], cost: wasOut ? undefined : cost, why }));
+  }
+  return candidates;
 }

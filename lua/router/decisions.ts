@@ -1,9 +1,10 @@
 import { SCAN_LIMIT } from "../core/least-loaded.ts";
+import type { Algorithm } from "../core/types.ts";
 import { nowMs } from "./freshness.ts";
 import type { PeerLoad } from "./loads.ts";
 import type { RoutedRequest } from "./request.ts";
 import { settings } from "./settings.ts";
-import type { Pool, RouteTable } from "./tables.ts";
+import type { Pool, TableFacts } from "./tables.ts";
 
 /**
  * The flight recorder: the last decisions of this worker, one for each attempt of a request. One array a field, since a
@@ -12,8 +13,11 @@ import type { Pool, RouteTable } from "./tables.ts";
 
 const KEPT = 1000;
 
-const tables: RouteTable[] = [];
-const pools: Pool[] = [];
+const facts: TableFacts[] = [];
+/** Only small ones: a large pool that was replaced must not stay for the recorder's sake. */
+const pools: (Pool | undefined)[] = [];
+const peerCounts: number[] = [];
+const algorithms: Algorithm[] = [];
 const loads: PeerLoad[] = [];
 const times: number[] = [];
 /** Attempt, how it came about, and the rule, packed into one number. */
@@ -21,6 +25,8 @@ const kinds: number[] = [];
 const statuses: number[] = [];
 const endings: number[] = [];
 const requestIds: string[] = [];
+/** The number of the request's first decision. */
+const firsts: number[] = [];
 /** The costs that the pick saw, `SCAN_LIMIT` a decision; -1 for a peer that was not to be picked again. */
 const costs: number[] = [];
 
@@ -37,8 +43,11 @@ export interface Decision {
   readonly number: number;
   readonly atMs: number;
   readonly requestId: string;
-  readonly table: RouteTable;
-  readonly pool: Pool;
+  readonly facts: TableFacts;
+  readonly algorithm: Algorithm;
+  readonly candidateCount: number;
+  /** Undefined when it has many peers. */
+  readonly pool: Pool | undefined;
   readonly peer: string;
   /** From 1. */
   readonly attempt: number;
@@ -63,11 +72,16 @@ export function recordDecision(request: RoutedRequest, load: PeerLoad): void {
   const place = count % KEPT;
   count++;
   request.decision = count;
-  tables[place] = request.table;
-  pools[place] = pool;
+  if (request.attempts === 1) request.firstDecision = count;
+  firsts[place] = request.firstDecision;
+  facts[place] = request.table.facts;
+  algorithms[place] = pool.plan.algorithm;
+  const peerCount = pool.loads.length;
+  peerCounts[place] = peerCount;
+  pools[place] = peerCount <= SCAN_LIMIT ? pool : undefined;
   loads[place] = load;
   times[place] = request.attemptAtMs;
-  const how = request.isProbe ? PROBE : request.isPinned ? SESSION : PICK;
+  const how = request.probe !== 0 ? PROBE : request.isPinned ? SESSION : PICK;
   kinds[place] = (request.rule * HOWS + how) * ATTEMPTS + request.attempts;
   statuses[place] = 0;
   endings[place] = 0;
@@ -98,21 +112,23 @@ export function decisionOf(number: number): Decision | undefined {
   const kind = kinds[place]!;
   const how = Math.floor(kind / ATTEMPTS) % HOWS;
   const attempt = kind % ATTEMPTS;
-  const pool = pools[place]!;
+  const pool = pools[place];
   const ofPeers: number[] = [];
-  if (how === PICK && pool.looksAtAll) {
+  if (how === PICK && pool?.looksAtAll === true) {
     for (let i = 0; i < pool.loads.length; i++) ofPeers[i] = costs[place * SCAN_LIMIT + i]!;
   }
   return {
     number,
     atMs: times[place]!,
-    requestId: requestIds[place] !== "" ? requestIds[place]! : `${ngx.worker.pid()}-${number}`,
-    table: tables[place]!,
+    requestId: requestIds[place] !== "" ? requestIds[place]! : `${ngx.worker.pid()}-${firsts[place]}`,
+    facts: facts[place]!,
+    algorithm: algorithms[place]!,
+    candidateCount: peerCounts[place]!,
     pool,
     peer: loads[place]!.id,
     attempt,
     rule: Math.floor(kind / ATTEMPTS / HOWS),
-    reason: reasonOf(how, attempt, pool),
+    reason: reasonOf(how, attempt, algorithms[place]!),
     costs: ofPeers,
     status: statuses[place] === 0 ? undefined : statuses[place],
     tookMs: endings[place] === 0 ? undefined : endings[place]! - times[place]!,
@@ -120,10 +136,9 @@ export function decisionOf(number: number): Decision | undefined {
 }
 
 /** Why a decision was as it was, in a few words. */
-function reasonOf(how: number, attempt: number, pool: Pool): string {
+function reasonOf(how: number, attempt: number, algorithm: Algorithm): string {
   if (how === PROBE) return "probe of an ejected peer";
   if (how === SESSION) return "session cookie";
-  const { algorithm } = pool.plan;
   if (algorithm === "adaptive" || algorithm === "least-request") return "least load";
   if (algorithm === "consistent-hash") return attempt === 1 ? "nearest on the ring" : "next on the ring";
   if (algorithm === "round-robin") return "its turn";

@@ -8,7 +8,7 @@ export function header(): void {
   if (decision === undefined) return;
   ngx.header["X-Routectl-Peer"] = decision.peer;
   ngx.header["X-Routectl-Attempts"] = `${decision.attempt}`;
-  ngx.header["X-Routectl-Mode"] = decision.table.mode;
+  ngx.header["X-Routectl-Mode"] = decision.facts.mode;
   ngx.header["X-Routectl-Reason"] = decision.reason;
   ngx.header["X-Routectl-Id"] = decision.requestId;
 }

@@ -5,6 +5,9 @@ import { nowMs } from "./freshness.ts";
 import { readKey } from "./request-variable.ts";
 import type { RouteTable } from "./tables.ts";
 
+/** What the dict keeps time in; less would mean for ever. */
+const LEAST_SECONDS = 0.001;
+
 /**
  * Takes a token for the request from its key's bucket, and says in headers how many are left. Buckets are in a dict of
  * their own, each until it is full again; when there are more than it has room for, those longest unused go first.
@@ -17,7 +20,7 @@ export function takeToken(table: RouteTable, limit: Limit): number {
   const fullAt = (limits.get(bucket) as number | undefined) ?? 0;
   const next = fullAfterRequest(fullAt, now, limit);
   const admitted = isAdmitted(next, now, limit);
-  if (admitted) limits.set(bucket, next, (next - now) / 1000);
+  if (admitted) limits.set(bucket, next, Math.max(LEAST_SECONDS, (next - now) / 1000));
   const stands = admitted ? next : fullAt;
   ngx.header["RateLimit-Limit"] = string.format("%d", limit.burst);
   ngx.header["RateLimit-Remaining"] = string.format("%d", tokensLeft(stands, now, limit));

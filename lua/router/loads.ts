@@ -1,9 +1,12 @@
+import { MAX_RULES } from "../core/rule-check.ts";
 import type { ServiceList } from "../core/types.ts";
 
 /** What this worker has under way at a peer and has seen of it, by service and instance id, so that it outlives a change of the list. */
 export interface PeerLoad {
   readonly service: string;
   readonly id: string;
+  /** What its keys in shared memory end with; see health.ts. */
+  place: string;
   /** The address as nginx wants it. */
   host: string;
   port: number;
@@ -11,6 +14,10 @@ export interface PeerLoad {
   /** Peak EWMA; 0 until the first answer. */
   latencyMs: number;
   measuredAtMs: number;
+  /** The last answer that was as it should be. */
+  answeredAtMs: number;
+  /** Connections that were taken for stale since then. */
+  staleInARow: number;
   /** Failures since the last success. */
   consecutiveFailures: number;
   /** Requests of any worker to which there was no answer at all, as of the last one of this worker; 0 after a success. */
@@ -31,6 +38,8 @@ export interface PeerLoad {
 export interface ServiceLoad {
   readonly service: string;
   inFlight: number;
+  /** The same by the index of the pool that the requests go by. */
+  readonly poolInFlight: number[];
   readonly peers: LuaMap<string, PeerLoad>;
   /** Response times since the last flush: one count a bucket, and their sum in seconds. */
   readonly buckets: number[];
@@ -42,16 +51,22 @@ export interface ServiceLoad {
   readonly events: LuaMap<string, number>;
   /** Whether anything was counted since the last flush. */
   dirty: boolean;
+  /** Whether the service is gone: let go of with the next flush after which nothing is under way. */
+  gone: boolean;
 }
 
 const services = new LuaMap<string, ServiceLoad>();
 
 export function serviceLoad(service: string): ServiceLoad {
   const known = services.get(service);
-  if (known !== undefined) return known;
+  if (known !== undefined) {
+    known.gone = false;
+    return known;
+  }
   const created: ServiceLoad = {
     service,
     inFlight: 0,
+    poolInFlight: noneInFlight(),
     peers: new LuaMap(),
     buckets: [],
     durationSum: 0,
@@ -59,6 +74,7 @@ export function serviceLoad(service: string): ServiceLoad {
     retries: 0,
     events: new LuaMap(),
     dirty: false,
+    gone: false,
   };
   services.set(service, created);
   return created;
@@ -71,11 +87,14 @@ export function peerLoad(service: string, id: string): PeerLoad {
   const created: PeerLoad = {
     service,
     id,
+    place: "",
     host: "",
     port: 0,
     inFlight: 0,
     latencyMs: 0,
     measuredAtMs: 0,
+    answeredAtMs: 0,
+    staleInARow: 0,
     consecutiveFailures: 0,
     unanswered: 0,
     answers: 0,
@@ -112,10 +131,24 @@ export function forgetGonePeers(load: ServiceLoad, list: ServiceList): void {
   }
 }
 
-/** Lets go of a service that is gone, unless something is still under way. */
+/** A service is gone: what is counted of it is flushed once more. */
 export function forgetService(service: string): void {
   const load = services.get(service);
-  if (load !== undefined && load.inFlight === 0) services.delete(service);
+  if (load === undefined) return;
+  load.gone = true;
+  load.dirty = true;
+}
+
+/** Lets go of a service that is gone, when nothing of it is under way any more. */
+export function letGo(load: ServiceLoad): void {
+  if (load.gone && load.inFlight === 0) services.delete(load.service);
+}
+
+/** One entry for each pool that there can be: the rest's, and one a rule. */
+function noneInFlight(): number[] {
+  const counts: number[] = [];
+  for (let pool = 0; pool <= MAX_RULES; pool++) counts[pool] = 0;
+  return counts;
 }
 
 export function allServiceLoads(): LuaMap<string, ServiceLoad> {

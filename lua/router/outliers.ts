@@ -19,20 +19,21 @@ const SUSPECTED_MS = 2000;
 /** A peer has answered as it should. */
 export function noteSuccess(load: PeerLoad): void {
   load.answers++;
+  load.staleInARow = 0;
   if (load.consecutiveFailures === 0) return;
   load.consecutiveFailures = 0;
-  if (load.unanswered > 0) forgetUnanswered(load.service, load.id);
+  if (load.unanswered > 0) forgetUnanswered(load);
   load.unanswered = 0;
 }
 
 /** A peer has failed; when it has done so often enough it is ejected. */
 export function noteFailure(table: RouteTable, load: PeerLoad, isUnanswered: boolean): void {
-  const { service, ejection } = table;
+  const { ejection } = table;
   load.answers++;
   load.failures++;
   load.consecutiveFailures++;
   // Balancing by load leaves few requests to a peer that does not answer: what each worker sees is added up.
-  load.unanswered = isUnanswered ? addUnanswered(service, load.id) : 0;
+  load.unanswered = isUnanswered ? addUnanswered(load) : 0;
   let why: string | undefined;
   if (failsInARow(load, ejection)) {
     const answered = load.unanswered < load.consecutiveFailures;
@@ -42,14 +43,14 @@ export function noteFailure(table: RouteTable, load: PeerLoad, isUnanswered: boo
   }
   if (why === undefined) return;
   forgetFailures(load);
-  ejectPeer(service, load.id, ejection, why, false);
+  ejectPeer(load, ejection, why, false);
 }
 
 /** Forgets a part of what was counted; to be called once a second. */
 export function forgetOldAnswers(): void {
   const now = nowMs();
   for (const [, service] of allServiceLoads()) {
-    if (service.requests > 0) {
+    if (service.requests > 0 || service.retries > 0) {
       service.requests = kept(service.requests);
       service.retries = kept(service.retries);
       for (const [, load] of service.peers) {

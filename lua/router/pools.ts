@@ -7,6 +7,9 @@ import { readKeyHash } from "./request-variable.ts";
 /** Filled anew for every request. */
 const facts = { values: [] as string[], keyHashes: [] as number[] } satisfies RuleFacts;
 
+/** Of a value, as much as this is matched: what a client sends must not keep a worker busy. */
+const MOST_BYTES = 1024;
+
 const broken = new LuaSet<string>();
 
 /** The peers that a request may go to, by the rules of its service's policy. */
@@ -26,14 +29,15 @@ export function choosePool(request: RoutedRequest): void {
   request.rule = rule + 1;
   const plan = table.routing.planOfRule[rule]!;
   request.pool = table.pools[plan]!;
+  request.poolIndex = plan;
   if (plan === 0) countEvent(table.serviceLoad, "empty-subset");
 }
 
 function testRegex(this: void, value: string, regex: string): boolean {
-  const [from, , error] = ngx.re.find(value, regex, "jo");
+  const [from, , error] = ngx.re.find(string.sub(value, 1, MOST_BYTES), regex, "jo");
   if (error !== undefined && !broken.has(regex)) {
     broken.add(regex);
-    warn(`the regular expression ${regex} of a rule can't be used: ${error}`);
+    warn(`the regular expression ${regex} of a rule can't be used on some value: ${error}`);
   }
   return from !== undefined;
 }

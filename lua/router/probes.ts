@@ -1,9 +1,10 @@
 import { pickPeer } from "../core/pick.ts";
 import { isIdempotent } from "../core/retry.ts";
 import { nowMs } from "./freshness.ts";
-import { claimProbe, releasePeer } from "./health.ts";
+import { claimProbe, releasePeer, untilOf } from "./health.ts";
 import type { PeerLoad } from "./loads.ts";
 import type { RoutedRequest } from "./request.ts";
+import type { EjectedPeer } from "./tables.ts";
 
 /** A stream that was opened by way of a probe, and lives this long, says that its peer is healthy. */
 const STREAM_LIVES_MS = 5000;
@@ -14,8 +15,11 @@ const PATIENCE_MS = 10_000;
 /** How much longer than its timeouts a probe may keep others from trying: the worker may have died with it. */
 const SLACK_MS = 1000;
 
-/** Streams that try a peer, with the time of their attempt: a later request may have the same record. */
-const streams: { request: RoutedRequest; attemptAtMs: number }[] = [];
+/** When a peer is due, and nobody may try it yet, it is looked at again after this. */
+const LOOK_AGAIN_MS = 10;
+
+/** Streams that try a peer, with their claims: a later request may have the same record. */
+const streams: { request: RoutedRequest; claim: number; sinceMs: number }[] = [];
 
 /**
  * An ejected peer whose time is over, for one request at a time. One that can be sent again does no harm where the peer
@@ -23,19 +27,36 @@ const streams: { request: RoutedRequest; attemptAtMs: number }[] = [];
  */
 export function claimDueProbe(request: RoutedRequest, now: number): PeerLoad | undefined {
   const { table } = request;
-  for (const { load, untilMs } of table.ejected) {
-    if (now < untilMs) continue;
-    const harmless = !request.isStream && table.maxAttempts > 1 && isIdempotent(ngx.req.get_method());
-    if (!harmless && now < untilMs + table.ejection.baseMs) continue;
+  // Most requests come while nobody is due.
+  if (now < table.nextProbeMs && table.nextProbeMs - now <= table.ejection.maxMs) return undefined;
+  const harmless = !request.isStream && table.maxAttempts > 1 && isIdempotent(ngx.req.get_method());
+  let next = now + table.ejection.maxMs;
+  for (const peer of table.ejected) {
+    const dueMs = dueAt(peer, table.ejection.maxMs, now);
+    if (now < dueMs) {
+      if (dueMs < next) next = dueMs;
+      continue;
+    }
+    next = now + LOOK_AGAIN_MS;
+    const { load } = peer;
+    if (!harmless && now < dueMs + table.ejection.baseMs) continue;
     if (!wouldGoTo(request, load.id)) continue;
     const { connectMs, perTryMs } = table.timeouts;
     const patienceMs = Math.min(connectMs + perTryMs, PATIENCE_MS) + SLACK_MS;
-    if (!claimProbe(table.service, load.id, patienceMs / 1000)) continue;
-    request.isProbe = true;
-    if (request.isStream) streams.push({ request, attemptAtMs: now });
+    request.probe = claimProbe(load, patienceMs / 1000);
+    if (request.probe === 0) continue;
+    if (request.isStream) streams.push({ request, claim: request.probe, sinceMs: now });
     return load;
   }
+  table.nextProbeMs = next;
   return undefined;
+}
+
+/** From when on a peer is tried. A probe that has failed since the table was built has put it off. */
+function dueAt(peer: EjectedPeer, maxMs: number, now: number): number {
+  if (now >= peer.untilMs) peer.untilMs = untilOf(peer.load) ?? peer.untilMs;
+  // Further ahead than any ejection: the clock was set back.
+  return peer.untilMs - now > maxMs ? now : peer.untilMs;
 }
 
 /** Filled anew for every pick. */
@@ -59,13 +80,12 @@ export function judgeProbingStreams(): void {
   if (streams.length === 0) return;
   const now = nowMs();
   for (let i = streams.length - 1; i >= 0; i--) {
-    const { request, attemptAtMs } = streams[i]!;
-    const { load, table } = request;
-    const lives = request.isProbe && request.attemptAtMs === attemptAtMs && load !== undefined;
-    if (lives && now - attemptAtMs < STREAM_LIVES_MS) continue;
+    const { request, claim, sinceMs } = streams[i]!;
+    const lives = request.probe === claim && request.load !== undefined;
+    if (lives && now - sinceMs < STREAM_LIVES_MS) continue;
     if (lives) {
-      request.isProbe = false;
-      releasePeer(table.service, load.id);
+      request.probe = 0;
+      releasePeer(request.load!);
     }
     streams.splice(i, 1);
   }

@@ -12,6 +12,8 @@ export interface RoutedRequest {
   table: RouteTable;
   /** The peers that it may go to; known from the first attempt on. */
   pool: Pool;
+  /** Of the pool among its table's. */
+  poolIndex: number;
   /** The number of the rule that has chosen the pool, from 1; 0: none. */
   rule: number;
   startedAtMs: number;
@@ -24,12 +26,14 @@ export interface RoutedRequest {
   chosen: PeerLoad | undefined;
   /** Where the attempt under way goes; undefined before the first, and between two. */
   load: PeerLoad | undefined;
-  /** Whether the attempt under way tries an ejected peer. */
-  isProbe: boolean;
+  /** What the attempt's claim to try an ejected peer is known by; 0 when it tries none. */
+  probe: number;
   /** Whether the attempt under way goes where the session's cookie says. */
   isPinned: boolean;
   /** The number of the last attempt's decision in the flight recorder; 0 when it has ended. */
   decision: number;
+  /** That of the first attempt, by which all of them are known. */
+  firstDecision: number;
   /** The peers of the pool that were tried; the last one may be forgiven once, when it was only the connection that was stale. */
   readonly tried: number[];
   triedCount: number;
@@ -90,6 +94,7 @@ function newRecord(table: RouteTable): RoutedRequest {
     pointer: 0,
     table,
     pool: table.pools[0]!,
+    poolIndex: 0,
     rule: 0,
     startedAtMs: 0,
     attemptAtMs: 0,
@@ -97,9 +102,10 @@ function newRecord(table: RouteTable): RoutedRequest {
     isStream: false,
     chosen: undefined,
     load: undefined,
-    isProbe: false,
+    probe: 0,
     isPinned: false,
     decision: 0,
+    firstDecision: 0,
     tried,
     triedCount: 0,
     attempts: 0,
@@ -109,14 +115,16 @@ function newRecord(table: RouteTable): RoutedRequest {
 
 function restart(request: RoutedRequest): RoutedRequest {
   request.pool = request.table.pools[0]!;
+  request.poolIndex = 0;
   request.rule = 0;
   request.startedAtMs = nowMs();
   request.isStream = false;
   request.chosen = undefined;
   request.load = undefined;
-  request.isProbe = false;
+  request.probe = 0;
   request.isPinned = false;
   request.decision = 0;
+  request.firstDecision = 0;
   request.triedCount = 0;
   request.attempts = 0;
   request.forgiven = false;

@@ -1,7 +1,7 @@
 import { nextLatency } from "../core/latency.ts";
 import { recordEnd } from "./decisions.ts";
 import { nowMs } from "./freshness.ts";
-import { ejectPeer, endProbe, releasePeer } from "./health.ts";
+import { ejectPeer, endProbe, holdsProbe, releasePeer } from "./health.ts";
 import { noteFailure, noteSuccess } from "./outliers.ts";
 import type { RoutedRequest } from "./request.ts";
 
@@ -12,14 +12,16 @@ const FAILURE_LATENCY_MS = 1000;
 export function countAttempt(request: RoutedRequest, status: number | undefined): void {
   const { load, table } = request;
   if (load === undefined) return;
+  const { serviceLoad } = table;
   load.inFlight--;
-  table.serviceLoad.inFlight--;
+  serviceLoad.inFlight--;
+  serviceLoad.poolInFlight[request.poolIndex]!--;
   if (status !== undefined) load.responses.set(status, (load.responses.get(status) ?? 0) + 1);
   recordEnd(request, status);
-  if (request.isProbe) {
+  if (request.probe !== 0) {
     // A probe that ended with neither success nor failure leaves its turn to the next request.
-    endProbe(table.service, load.id);
-    request.isProbe = false;
+    endProbe(load, request.probe);
+    request.probe = 0;
   }
   request.load = undefined;
 }
@@ -30,7 +32,8 @@ export function countSuccess(request: RoutedRequest, status: number, latencyMs: 
   if (load === undefined) return;
   noteLatency(request, latencyMs);
   noteSuccess(load);
-  if (request.isProbe || (table.routing.panic && table.isEjected.has(load.id))) releasePeer(table.service, load.id);
+  load.answeredAtMs = load.measuredAtMs;
+  if (request.probe !== 0 || (table.routing.panic && table.isEjected.has(load.id))) releasePeer(load);
   countAttempt(request, status);
 }
 
@@ -42,9 +45,9 @@ export function countFailure(request: RoutedRequest, status: number, isUnanswere
   const { load, table } = request;
   if (load === undefined) return;
   noteLatency(request, Math.max(FAILURE_LATENCY_MS, nowMs() - request.attemptAtMs));
-  if (request.isProbe) {
-    ejectPeer(table.service, load.id, table.ejection, `a request that tried it was answered ${status}`, true);
-    request.isProbe = false;
+  if (request.probe !== 0 && holdsProbe(load, request.probe)) {
+    ejectPeer(load, table.ejection, `a request that tried it was answered ${status}`, true);
+    request.probe = 0;
   } else noteFailure(table, load, isUnanswered);
   countAttempt(request, status);
 }

@@ -29,8 +29,7 @@ export function pinnedPeer(request: RoutedRequest): PeerLoad | undefined {
 /** Sets the cookie for the instance that was chosen, unless the session is pinned to it already. */
 export function setSessionCookie(request: RoutedRequest): void {
   const { table, chosen } = request;
-  // A probe may fail: it pins nobody.
-  if (chosen === undefined || request.isPinned || request.isProbe) return;
+  if (chosen === undefined || request.isPinned) return;
   const secure = ngx.var["scheme"] === "https" ? "; Secure" : "";
   const name = table.policy.sticky!.cookie;
   ngx.header["Set-Cookie"] =

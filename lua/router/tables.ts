@@ -7,7 +7,7 @@ import type { Limit, Mode, Policy, ServiceList, Timeouts } from "../core/types.t
 import { modeOf, stateOf } from "../core/weights.ts";
 import { routes } from "./dicts.ts";
 import { listAgeMs, nowMs } from "./freshness.ts";
-import { healthKey, healthVersion } from "./health.ts";
+import { healthKey, healthVersion, placeOf } from "./health.ts";
 import {
   forgetGonePeers,
   forgetService,
@@ -36,7 +36,15 @@ export interface Pool {
 /** An ejected peer, and from when on one request at a time tries it. */
 export interface EjectedPeer {
   readonly load: PeerLoad;
-  readonly untilMs: number;
+  /** As far as this worker knows: probes.ts keeps it up to date. */
+  untilMs: number;
+}
+
+/** What the flight recorder says of a table: it must not keep the whole table alive. */
+export interface TableFacts {
+  readonly service: string;
+  readonly mode: Mode;
+  readonly panic: boolean;
 }
 
 /** A policy's timeouts in milliseconds, those that it does not name as in nginx/proxy.conf. */
@@ -93,11 +101,21 @@ export interface RouteTable {
   readonly stickyVariable: string;
   /** By id, the drained peers that still serve their sessions; only where sessions are pinned. */
   readonly drained: LuaMap<string, PeerLoad>;
+  readonly facts: TableFacts;
+  /** No ejected peer is tried before this. */
+  nextProbeMs: number;
+  /** For its service's health alone it is not built anew before this, however often that changes. */
+  readonly nextHealthBuildMs: number;
   /** The clock when it was last seen to be up to date. */
   checkedAtMs: number;
 }
 
 const HOUR_MS = 3_600_000;
+
+/** A table that took longer than the first to build follows ejections in this part of a worker's time at most. */
+const QUICK_BUILD_MS = 5;
+const HEALTH_SHARE_OF_TIME = 0.1;
+const MOST_HEALTH_WAIT_MS = 1000;
 
 const tables = new LuaMap<string, RouteTable>();
 
@@ -112,7 +130,11 @@ export function currentTable(service: string): RouteTable | undefined {
   const now = nowMs();
   if (known.checkedAtMs === now) return known;
   if (routes.get(known.versionKey) !== known.version) return buildTable(service);
-  if (healthVersion(known.healthKey) !== known.healthVersion) return buildTable(service);
+  if (healthVersion(known.healthKey) !== known.healthVersion) {
+    const waitMs = known.nextHealthBuildMs - now;
+    // (More than the most: the clock was set back.)
+    if (waitMs <= 0 || waitMs > MOST_HEALTH_WAIT_MS) return buildTable(service);
+  }
   if (modeOf(known.listMode, listAgeMs(), settings.staleAfterMs) !== known.mode) return buildTable(service);
   if (known.validUntilMs !== undefined && now >= known.validUntilMs) return buildTable(service);
   known.checkedAtMs = now;
@@ -125,6 +147,7 @@ export function refreshTables(): void {
 }
 
 function buildTable(service: string): RouteTable | undefined {
+  const started = os.clock();
   const [list, version] = readList(service);
   if (list === undefined || version === undefined) {
     tables.delete(service);
@@ -141,8 +164,13 @@ function buildTable(service: string): RouteTable | undefined {
   for (let i = 0; i < list.instances.length; i++) {
     const { id, address, port } = list.instances[i]!;
     const load = peerLoad(service, id);
-    load.host = address.includes(":") ? `[${address}]` : address;
-    load.port = port;
+    const place = placeOf(service, list.instances[i]!);
+    if (load.place !== place) {
+      if (load.place !== "") startAnew(load);
+      load.place = place;
+      load.host = address.includes(":") ? `[${address}]` : address;
+      load.port = port;
+    }
     loads[i] = load;
   }
   const pins = policy.sticky !== undefined && settings.stickySecret !== "";
@@ -208,11 +236,18 @@ function buildTable(service: string): RouteTable | undefined {
     limitVariable: variableOf(policy.limit?.key),
     stickyVariable: pins ? `cookie_${policy.sticky!.cookie}` : "",
     drained,
+    facts: { service, mode: situation.mode, panic: routing.panic },
+    nextProbeMs: 0,
+    nextHealthBuildMs: situation.nowMs + healthWaitMs((os.clock() - started) * 1000),
     checkedAtMs: situation.nowMs,
   };
   tables.set(service, built);
   forgetGonePeers(built.serviceLoad, list);
   return built;
+}
+
+function healthWaitMs(buildMs: number): number {
+  return buildMs <= QUICK_BUILD_MS ? 0 : Math.min(MOST_HEALTH_WAIT_MS, buildMs / HEALTH_SHARE_OF_TIME);
 }
 
 /** (An entry that is undefined would not replace another in Lua.) */

@@ -27,7 +27,10 @@ export function startWorker(): void {
 }
 
 function tick(this: void, premature: boolean): void {
-  if (premature) return yieldLead();
+  if (premature) {
+    flushCounters();
+    return yieldLead();
+  }
   const [done, error] = pcall(work);
   if (!done) warn(`a tick failed: ${escapeReason(tostring(error))}`);
 }
