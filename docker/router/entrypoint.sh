@@ -16,6 +16,11 @@ drain_seconds=${ROUTECTL_DRAIN_SECONDS:-1.5}
 case $drain_seconds in
   '' | .* | *. | *[!0-9.]* | *.*.*) fail "ROUTECTL_DRAIN_SECONDS must be seconds, such as 1.5" ;;
 esac
+case ${ROUTECTL_DEBUG_HEADERS:-off} in
+  on) location='include /etc/nginx/routectl/debug-header.conf;' ;;
+  off) location= ;;
+  *) fail "ROUTECTL_DEBUG_HEADERS must be on or off" ;;
+esac
 
 # nginx asks the name servers itself. An ipconfig that was started anew may have another address within seconds.
 servers=
@@ -28,6 +33,7 @@ while read -r keyword server _ || [ -n "$keyword" ]; do
   esac
 done < /etc/resolv.conf
 mkdir -p /run/routectl/temp
+echo "$location" > /run/routectl/location.conf
 if [ -n "$servers" ]; then
   printf 'resolver%s valid=1s;\nresolver_timeout 1s;\n' "$servers" > /run/routectl/resolver.conf
 else

@@ -29,6 +29,7 @@ write("nginx.conf", "nginx.conf", [
   ["worker_processes 2;", "include modules.conf;"],
   ["include routectl/http.conf;", "include /run/routectl/resolver.conf;\n    include routectl/http.conf;"],
   ["listen 127.0.0.1:8080;", "listen 8080;"],
+  ["include routectl/proxy.conf;", "include routectl/proxy.conf;\n            include /run/routectl/location.conf;"],
 ]);
 write("http.conf", "routectl/http.conf", [
   ["/etc/nginx/?.lua;", `${place}/?.lua;`],
