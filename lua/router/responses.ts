@@ -33,7 +33,7 @@ export function countSuccess(request: RoutedRequest, status: number, latencyMs: 
   noteLatency(request, latencyMs);
   noteSuccess(load);
   load.answeredAtMs = load.measuredAtMs;
-  if (request.probe !== 0 || (table.routing.panic && table.isEjected.has(load.id))) releasePeer(load);
+  if (request.probe !== 0 || (table.usesEjected && table.usedThoughEjected.has(load.id))) releasePeer(load);
   countAttempt(request, status);
 }
 

@@ -83,8 +83,10 @@ export interface RouteTable {
   readonly ejected: readonly EjectedPeer[];
   /** What the routing would be if nobody was ejected; only where somebody is left out. */
   readonly unejected: Routing | undefined;
-  /** All that are ejected, also those that take requests because too many are. */
-  readonly isEjected: LuaSet<string>;
+  /** Those that take requests all the same, because too many are ejected: by id. */
+  readonly usedThoughEjected: LuaSet<string>;
+  /** Whether there are any. */
+  readonly usesEjected: boolean;
   /** Whether any pool has a peer. */
   readonly serves: boolean;
   readonly serviceLoad: ServiceLoad;
@@ -193,8 +195,14 @@ function buildTable(service: string): RouteTable | undefined {
     const load = loads[place]!;
     ejected[ejected.length] = { load, untilMs: situation.ejectedUntilMs![load.id]! };
   }
-  const isEjected = new LuaSet<string>();
-  for (const id in situation.ejectedUntilMs ?? {}) isEjected.add(id);
+  const usedThoughEjected = new LuaSet<string>();
+  let usesEjected = false;
+  for (const id in situation.ejectedUntilMs ?? {}) {
+    if (peerLoad(service, id).routed) {
+      usedThoughEjected.add(id);
+      usesEjected = true;
+    }
+  }
   const drained = new LuaMap<string, PeerLoad>();
   if (pins) {
     for (let i = 0; i < loads.length; i++) {
@@ -224,7 +232,8 @@ function buildTable(service: string): RouteTable | undefined {
     ruleVariables,
     ejected,
     unejected: ejected.length > 0 ? routingOfAll(list, situation) : undefined,
-    isEjected,
+    usedThoughEjected,
+    usesEjected,
     serves,
     serviceLoad: serviceLoad(service),
     policy,
