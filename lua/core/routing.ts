@@ -1,8 +1,8 @@
 import { ejectionSettings, isPanic } from "./ejection.ts";
 import { type Plan, preparePlan, type Situation, weightsInForce } from "./plan.ts";
 import { type PreparedRule, prepareRules } from "./rules.ts";
-import type { Peer, PeerState, ServiceList } from "./types.ts";
-import { stateOf } from "./weights.ts";
+import type { Peer, PeerState, Rule, ServiceList } from "./types.ts";
+import { shares, stateOf } from "./weights.ts";
 
 /** What the requests of a service go by: which plan, and the plans. Prepared when its list, its mode or its health changes. */
 export interface Routing {
@@ -89,6 +89,58 @@ export function healthOf(list: ServiceList, situation: Situation): ListHealth {
   const healthy = panic ? weights : without(weights, ejected);
   const rest = weightsOfRest(list, weights, healthy);
   return { weights: healthy.map((weight, i) => (weight > 0 ? weight : rest[i]!)), states, panic };
+}
+
+/**
+ * Each peer's part of the requests that no rule matches by what is in them, 0..1: by weight within its subset, which has the
+ * percentage of its rules, and within the rest, which has what is left over.
+ * @param weights of the list's peers, as in `healthOf`
+ */
+export function sharesOf(list: ServiceList, weights: readonly number[]): number[] {
+  const rules = list.policy.rules ?? [];
+  const groups: number[] = [];
+  const sums: number[] = [];
+  const parts: number[] = [];
+  for (let i = 0; i <= rules.length; i++) {
+    sums[i] = 0;
+    parts[i] = 0;
+  }
+  for (let i = 0; i < weights.length; i++) {
+    const group = groupOf(list.instances[i]!, rules);
+    groups[i] = group;
+    sums[group] = sums[group]! + weights[i]!;
+  }
+  let rest = 1;
+  for (let i = 0; i < rules.length; i++) {
+    const { match, percent, subset } = rules[i]!;
+    const group = firstWith(subset, rules);
+    if (match !== undefined || sums[group] === 0) continue;
+    parts[group] = parts[group]! + (percent ?? 100) / 100;
+    rest -= (percent ?? 100) / 100;
+  }
+  parts[rules.length] = Math.max(0, rest);
+  // Without a rest all of the service takes what no rule takes.
+  if (sums[rules.length] === 0) return shares(weights);
+  const result: number[] = [];
+  for (let i = 0; i < weights.length; i++) {
+    const sum = sums[groups[i]!]!;
+    result[i] = sum > 0 ? (parts[groups[i]!]! * weights[i]!) / sum : 0;
+  }
+  return result;
+}
+
+/** The first rule whose subset a peer is in; as many as there are rules for the rest. */
+function groupOf(peer: Peer, rules: readonly Rule[]): number {
+  for (let i = 0; i < rules.length; i++) {
+    if (isInSubset(peer, rules[i]!.subset)) return firstWith(rules[i]!.subset, rules);
+  }
+  return rules.length;
+}
+
+function firstWith(subset: Rule["subset"], rules: readonly Rule[]): number {
+  let i = 0;
+  while (!sameSubset(rules[i]!.subset, subset)) i++;
+  return i;
 }
 
 /** Whether a peer's metadata is what a subset asks for. */

@@ -2,10 +2,10 @@ import { explain } from "../core/explain.ts";
 import { isName } from "../core/names.ts";
 import { isIntegerWithin } from "../core/numbers.ts";
 import { algorithmInForce } from "../core/plan.ts";
-import { healthOf } from "../core/routing.ts";
+import { healthOf, sharesOf } from "../core/routing.ts";
 import type { Override, ServiceList } from "../core/types.ts";
 import { VERSION } from "../core/version.ts";
-import { modeOf, shares } from "../core/weights.ts";
+import { modeOf } from "../core/weights.ts";
 import { workerPositions } from "./acknowledge.ts";
 import { collectDecisions } from "./decision-answers.ts";
 import { routes, state } from "./dicts.ts";
@@ -111,7 +111,7 @@ function allServices(): string {
 function oneService(service: string, list: ServiceList): string {
   const situation = situationOf(service, list);
   const { weights, states, panic } = healthOf(list, situation);
-  const parts = shares(weights);
+  const parts = sharesOf(list, weights);
   const pids = livingWorkers();
   const peers: string[] = [];
   for (let i = 0; i < weights.length; i++) {

@@ -30,7 +30,7 @@ import { checkRegex } from "../../lua/core/regex-check.ts";
 import { checkSource, isVariableName, parseSource } from "../../lua/core/request-source.ts";
 import { isIdempotent, isWithinBudget } from "../../lua/core/retry.ts";
 import { buildRoundRobin, nextInTurn } from "../../lua/core/round-robin.ts";
-import { healthOf, isInSubset, prepareRouting } from "../../lua/core/routing.ts";
+import { healthOf, isInSubset, prepareRouting, sharesOf } from "../../lua/core/routing.ts";
 import { checkRules } from "../../lua/core/rule-check.ts";
 import { matchingRule, prepareRules, type RegexTest } from "../../lua/core/rules.ts";
 import { buildServiceList, sameServiceList } from "../../lua/core/service-list.ts";
@@ -134,6 +134,7 @@ export function functionsOfCore(bytes: (text: string) => string, testRegex: Rege
     weightsInForce,
     validUntil,
     healthOf,
+    sharesOf: (list: ServiceList, situation: Situation) => sharesOf(list, healthOf(list, situation).weights),
     isInSubset,
     prepareRules,
     buildAliasTable,

@@ -164,6 +164,7 @@ export const GENERATORS: Readonly<Record<FunctionName, fc.Arbitrary<readonly unk
   weightsInForce: served,
   validUntil: served,
   healthOf: served,
+  sharesOf: served,
   isInSubset: each(peer, subset),
   prepareRules: each(rules),
   matchingRules: rulesWithRequests,
