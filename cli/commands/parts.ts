@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import type { Command } from "commander";
+import { EXIT } from "../errors.ts";
 import { type Connection, storeOptions } from "./options.ts";
 import { type HostPort, parseHostPort, parseWhole } from "./parse.ts";
 
@@ -33,6 +34,8 @@ export function registerIpconfig(program: Command): void {
       await endOfService();
       await replica.stop();
       store.close();
+      // Names that are being looked up, and connections that are being made, would keep the process.
+      process.exit(EXIT.ok);
     });
 }
 
@@ -70,6 +73,8 @@ export function registerExporter(program: Command): void {
       await exporter.stop();
       await server.close();
       store.close();
+      // A connection that is being made to an instance that is gone would keep the process for minutes.
+      process.exit(EXIT.ok);
     });
 }
 

@@ -70,7 +70,7 @@ export interface StoreOptions {
 export const MAX_OPERATIONS = 100;
 
 /** All attempts of a call together. */
-const DEFAULT_CALL_TIMEOUT_MS = 1800;
+const DEFAULT_CALL_TIMEOUT_MS = 1400;
 const PAGE_SIZE = 2000;
 
 export function openStore(options: StoreOptions): Store {

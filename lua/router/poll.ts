@@ -55,10 +55,11 @@ function pollOnce(this: void): number {
   const since =
     position === undefined ? "" : `&epoch=${position.epoch}&revision=${string.format("%d", position.revision)}`;
   const startedAt = ngx.now();
+  // After a failure the first answer comes at once, so that it is known that ipconfig is back.
   const [response, error] = httpRequest(
     "GET",
     target,
-    `/v1/snapshot?waitMs=${HOLD_MS}&router=${settings.node}${since}`,
+    `/v1/snapshot?waitMs=${failures > 0 ? 0 : HOLD_MS}&router=${settings.node}${since}`,
     undefined,
     DEADLINE_MS,
   );
