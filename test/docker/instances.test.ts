@@ -59,11 +59,11 @@ describe.skipIf(skipped !== undefined)("faults of instances", () => {
 
   test("an instance paused: nothing fails after three seconds", async () => {
     // nginx can't tell an instance that hangs from one that takes its time, unless the policy says how long that may be.
-    await system.must("policy", "set", "demo", "--per-try-timeout", "500ms", "--wait");
+    await system.must("policy", "set", "demo", "--per-try-timeout", "1s", "--wait");
     const { from, to } = await pauseFor(8000);
     await system.must("policy", "set", "demo", "--per-try-timeout", "none", "--wait");
     const late = failuresOf(recording.outcomes, from + 3000);
-    await figure("instance paused, 500 ms a try", `${summaryOf(recording.outcomes)}; ${late.length} failed after 3 s`);
+    await figure("instance paused, 1 s a try", `${summaryOf(recording.outcomes)}; ${late.length} failed after 3 s`);
     expect(describeFailures(late)).toEqual({});
     expect(sharesOf(recording.outcomes, from + 3000, to)["demo-3"]).toBeUndefined();
   });
