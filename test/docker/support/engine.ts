@@ -99,5 +99,7 @@ async function stopDaemon(): Promise<void> {
   process.kill(pid, "SIGTERM");
   const deadline = performance.now() + START_TIMEOUT_MS;
   while (existsSync(`/proc/${pid}`) && performance.now() < deadline) await delay(100);
+  // dockerd leaves this mounted.
+  await run("umount", [`${RUN_DIRECTORY}/exec/netns/default`]);
   await must("rm", ["-rf", RUN_DIRECTORY]);
 }
