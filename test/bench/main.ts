@@ -6,11 +6,13 @@ import { benchReporting } from "./reporting.ts";
 import { benchRouter } from "./router.ts";
 import { benchScale } from "./scale.ts";
 import { benchScores } from "./scores.ts";
+import { benchSlowInstance } from "./slow-instance.ts";
 
 /** `npm run bench [NAME...]`: figures as they are on this machine, and whether the gates hold; exit 7 when one does not. */
 const benches: Record<string, () => Promise<Gate[]>> = {
   pick: benchPick,
   router: benchRouter,
+  "slow-instance": benchSlowInstance,
   convergence: benchConvergence,
   scale: benchScale,
   scores: benchScores,

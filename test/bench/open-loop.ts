@@ -1,36 +1,58 @@
 import { Pool } from "undici";
 import { USERS } from "./closed-loop.ts";
 
-/**
- * A load at a fixed rate: a request is sent when its time has come, whether the ones before are answered or not. Its
- * latency counts from the moment of sending, waiting for a connection included, to the end of the answer.
- * @returns the latencies in milliseconds
- */
+/** Times in milliseconds. */
+export interface Answer {
+  /** Since the load began. */
+  readonly sentMs: number;
+  readonly latencyMs: number;
+}
+
+/** @returns the latencies alone of `openLoopAnswers` */
 export async function openLoop(
   url: string,
   perSecond: number,
   seconds: number,
   connections: number,
 ): Promise<number[]> {
+  const answers = await openLoopAnswers(url, perSecond, seconds, connections);
+  return answers.map(({ latencyMs }) => latencyMs);
+}
+
+/**
+ * A load at a fixed rate: a request is sent when its time has come, whether the ones before are answered or not. Its
+ * latency counts from the moment of sending, waiting for a connection included, to the end of the answer.
+ * @param begins is called when the connections are there and the load begins
+ */
+export async function openLoopAnswers(
+  url: string,
+  perSecond: number,
+  seconds: number,
+  connections: number,
+  begins: () => void = () => undefined,
+): Promise<Answer[]> {
   const { origin, pathname: path } = new URL(url);
   const pool = new Pool(origin, { connections });
-  const latencies: number[] = [];
+  const answers: Answer[] = [];
+  let begunAt = 0;
   const send = async (user: number): Promise<void> => {
     const started = performance.now();
     const { statusCode, body } = await pool.request({ path, method: "GET", headers: { "x-user-id": `user-${user}` } });
     await body.dump();
     if (statusCode !== 200) throw new Error(`${url} answered ${statusCode}`);
-    latencies.push(performance.now() - started);
+    answers.push({ sentMs: started - begunAt, latencyMs: performance.now() - started });
   };
   try {
     // So that no connection is opened while it counts.
     await Promise.all(Array.from({ length: connections * 4 }, (_, user) => send(user % USERS)));
-    latencies.length = 0;
+    answers.length = 0;
+    begunAt = performance.now();
+    begins();
     await atRate(perSecond, seconds, (index) => send(index % USERS));
   } finally {
     await pool.close();
   }
-  return latencies;
+  return answers;
 }
 
 /** Calls `act` so many times a second, on a timer's ticks of a millisecond, and waits for all of its ends. */

@@ -34,12 +34,25 @@ export function contenders(surroundings: Surroundings): (() => Promise<Contender
     balancer_by_lua_block { require("ngx.balancer").set_current_peer("127.0.0.1", ${instances[0]}) }`;
   return [
     () => nginx(surroundings, NATIVE, serversOf(instances)),
-    () => nginx(surroundings, "nginx least_conn", `    least_conn;\n${serversOf(instances)}`),
+    () => leastConn(surroundings),
     () => haproxy(surroundings, "roundrobin"),
     () => haproxy(surroundings, "leastconn"),
     () => nginx(surroundings, "a constant peer from Lua", constantPeer),
     ...ALGORITHMS.map((algorithm) => () => router(surroundings, algorithm)),
   ];
+}
+
+/** The contenders that balance by load, ours first. */
+export function byLoad(surroundings: Surroundings): (() => Promise<Contender>)[] {
+  return [
+    () => router(surroundings, "adaptive"),
+    () => leastConn(surroundings),
+    () => haproxy(surroundings, "leastconn"),
+  ];
+}
+
+function leastConn(surroundings: Surroundings): Promise<Contender> {
+  return nginx(surroundings, "nginx least_conn", `    least_conn;\n${serversOf(surroundings.instances)}`);
 }
 
 async function nginx({ directory }: Surroundings, name: string, upstream: string): Promise<Contender> {

@@ -33,8 +33,8 @@ test.each<[string, object]>([
   ["an unknown key deep in it", { algorithm: "adaptive", ejection: { baseMs: 1000, baseSeconds: 1 } }],
   ["a rule without a subset", { algorithm: "adaptive", rules: [{ percent: 5 }] }],
   [
-    "a regular expression that runs away",
-    { algorithm: "adaptive", rules: [{ match: { on: "path", regex: "(a+)+$" }, subset: { version: "v2" } }] },
+    "a broken regular expression",
+    { algorithm: "adaptive", rules: [{ match: { on: "path", regex: "(a" }, subset: { version: "v2" } }] },
   ],
   [
     "more than 100 percent",

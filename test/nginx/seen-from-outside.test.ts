@@ -79,7 +79,7 @@ test("a line of the access log has the service, the peer, the attempts, the mode
   expect(line).toMatch(
     /^127\.0\.0\.1 \[\d{4}-\d\d-\d\dT[\d:+-]+\] "GET \/logged\/x\?y=1 HTTP\/1\.1" 200 \d+ \d+\.\d{3} /,
   );
-  expect(line).toContain('service=shop peer=b attempts=2 mode=normal reason="first of the list" id=r-2 ');
+  expect(line).toContain('service=shop peer=b attempts=2 mode=normal reason="first of the list" id="r-2" ');
   expect(line).toContain(
     `upstream="127.0.0.1:${a!.port}, 127.0.0.1:${b!.port}" upstream_status="502, 200" upstream_time="`,
   );

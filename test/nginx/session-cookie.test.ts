@@ -10,7 +10,7 @@ import { waitFor } from "../support/wait.ts";
 
 /** A cookie that the router signs pins a session to an instance. */
 const POLICY: Policy = {
-  algorithm: "adaptive",
+  algorithm: "weighted-random",
   sticky: { cookie: "session" },
   ejection: { baseMs: 60_000, maxMs: 60_000 },
 };

@@ -12,6 +12,8 @@ sockets.on("connection", (socket) => {
   socket.on("error", () => undefined);
   socket.on("message", (message) => socket.send(`${id} ${message}`));
 });
+// Nobody needs it longer than its parent.
+process.stdin.resume().on("close", () => process.exit());
 // All users may come at once.
 server.listen({ port: 0, host: "127.0.0.1", backlog: 4096 }, () => {
   const address = server.address();

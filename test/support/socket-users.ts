@@ -13,7 +13,7 @@ export interface SocketInstance {
 
 export async function startSocketInstance(id: string): Promise<SocketInstance> {
   const script = join(ROOT, "test/support/socket-instance.mjs");
-  const child: ChildProcess = spawn(process.execPath, [script, id], { stdio: ["ignore", "pipe", "inherit"] });
+  const child: ChildProcess = spawn(process.execPath, [script, id], { stdio: ["pipe", "pipe", "inherit"] });
   const [line] = (await once(child.stdout!, "data")) as [Buffer];
   return {
     id,
