@@ -5,13 +5,18 @@ export interface Gate {
   readonly limit: number;
 }
 
-/** Prints each gate with its figure. @returns whether all hold */
-export function printGates(gates: readonly Gate[]): boolean {
-  for (const { name, value, limit } of gates) {
-    const verdict = value <= limit ? "holds" : "falls short";
-    console.log(`${verdict.padEnd(11)}  ${name}: ${value.toFixed(value < 10 ? 2 : 0)} (at most ${limit})`);
-  }
-  return gates.every(({ value, limit }) => value <= limit);
+export function holds({ value, limit }: Gate): boolean {
+  return value <= limit;
+}
+
+/** A line for each gate, with its figure. */
+export function describeGates(gates: readonly Gate[]): string {
+  const lines = gates.map((gate) => {
+    const { name, value, limit } = gate;
+    const verdict = holds(gate) ? "holds" : "falls short";
+    return `${verdict.padEnd(11)}  ${name}: ${value.toFixed(Math.abs(value) < 10 ? 2 : 0)} (at most ${limit})`;
+  });
+  return lines.join("\n");
 }
 
 /** The value below which the given part of the values lies. */

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "../../cli/stack/ports.ts";
 import { serveStatus } from "../../cli/status/index.ts";
@@ -10,40 +9,35 @@ import { startEtcd } from "../support/etcd.ts";
 import { MAIN } from "../support/stack.ts";
 import { waitFor } from "../support/wait.ts";
 import type { Gate } from "./gate.ts";
+import { startIpconfig } from "./ipconfig-process.ts";
+import { cpuMicroseconds } from "./process-figures.ts";
+import type { Report } from "./report.ts";
 
 const MEASURED_MS = 10_000;
-/** The kernel counts CPU time in hundredths of a second. */
-const TICKS_PER_SECOND = 100;
 
-/** What status reports cost the processes that handle them: CPU time from /proc, in cores. */
-export async function benchReporting(): Promise<Gate[]> {
+/** What status reports cost the processes that handle them: CPU time, in cores. */
+export async function benchReporting(report: Report): Promise<Gate[]> {
   const etcd = await startEtcd();
   const store = openStore({ urls: etcd.url, callTimeoutMs: 10_000 });
   try {
-    return [...(await ipconfigOfTenThousand(store, etcd.url)), ...(await exporterOfTwoThousand(store, etcd.url))];
+    return [
+      ...(await ipconfigOfTenThousand(store, etcd.url, report)),
+      ...(await exporterOfTwoThousand(store, etcd.url)),
+    ];
   } finally {
     store.close();
     await etcd.close();
   }
 }
 
-async function ipconfigOfTenThousand(store: Store, etcd: string): Promise<Gate[]> {
-  const port = await freePort();
+async function ipconfigOfTenThousand(store: Store, etcd: string, report: Report): Promise<Gate[]> {
   const services = Array.from({ length: 100 }, (_, index) => `reported-${index}`);
   const ids = Array.from({ length: 100 }, (_, index) => `i-${index}`);
   await registerAll(store, services, ids, undefined);
-  const child = spawn(process.execPath, [MAIN, "ipconfig", "--listen", `127.0.0.1:${port}`, "--etcd", etcd], {
-    stdio: "ignore",
-  });
-  const url = `http://127.0.0.1:${port}`;
+  const ipconfig = await startIpconfig(etcd, await freePort());
+  const { url } = ipconfig;
   let stopped = false;
   try {
-    await waitFor("ipconfig to be ready", () =>
-      fetch(`${url}/readyz`).then(
-        ({ ok }) => ok,
-        () => false,
-      ),
-    );
     // One router polls, as it would.
     let answers = 0;
     let bytes = 0;
@@ -70,16 +64,16 @@ async function ipconfigOfTenThousand(store: Store, etcd: string): Promise<Gate[]
       }
     })();
     await delay(3000);
-    const cores = await coresOf(child.pid!, MEASURED_MS);
+    const cores = await coresOf(ipconfig.pid, MEASURED_MS);
     stopped = true;
     await Promise.all([writing, polling]);
-    console.log(
+    report.print(
       `ipconfig, 10,000 instances reporting each second: ${answers} answers to a router, ${Math.round(bytes / Math.max(1, answers))} bytes each`,
     );
     return [{ name: "ipconfig with 10,000 instances reporting each second, cores", value: cores, limit: 0.5 }];
   } finally {
     stopped = true;
-    await end(child);
+    await ipconfig.end("SIGTERM");
   }
 }
 
@@ -148,13 +142,9 @@ async function putStatuses(store: Store, services: string[], ids: string[]): Pro
 
 /** CPU time of a process over a while, as a part of that while. */
 async function coresOf(pid: number, milliseconds: number): Promise<number> {
-  const used = async (): Promise<number> => {
-    const fields = (await readFile(`/proc/${pid}/stat`, "utf8")).split(") ")[1]!.split(" ");
-    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-  };
-  const [before, started] = [await used(), performance.now()];
+  const [before, started] = [await cpuMicroseconds(pid), performance.now()];
   await delay(milliseconds);
-  return ((await used()) - before) / ((performance.now() - started) / 1000);
+  return ((await cpuMicroseconds(pid)) - before) / 1000 / (performance.now() - started);
 }
 
 async function end(child: ChildProcess): Promise<void> {

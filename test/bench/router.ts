@@ -2,33 +2,29 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { renderTable } from "../../cli/output/table.ts";
-import { findNginx } from "../../cli/stack/binaries.ts";
-import { freePort } from "../../cli/stack/ports.ts";
 import { startScriptedIpconfig } from "../support/scripted-ipconfig.ts";
 import { withCleanup } from "./cleanup.ts";
 import { WRK_SCRIPT } from "./closed-loop.ts";
 import type { Gate } from "./gate.ts";
-import { instancesConfiguration } from "./router-configurations.ts";
+import { startInstances } from "./instances.ts";
+import type { Report } from "./report.ts";
 import { type Contender, contenders, NATIVE, publishLists } from "./router-contenders.ts";
 import { type IdleFigures, idleFigures } from "./router-idle.ts";
-import { startBenchProcess } from "./router-process.ts";
 import { type Figures, type Latency, METHOD, measureInTurns } from "./router-rounds.ts";
 
 const INSTANCES = 4;
 
 /** What a request through a router costs, next to nginx's own balancing and haproxy's; and what an idle router costs. */
-export async function benchRouter(): Promise<Gate[]> {
+export async function benchRouter(report: Report): Promise<Gate[]> {
   return withCleanup(async (later) => {
     const directory = await mkdtemp(join(tmpdir(), "routectl-bench-"));
     later(() => rm(directory, { recursive: true, force: true }));
     const ipconfig = await startScriptedIpconfig();
     later(ipconfig.close);
-    const ports = await Promise.all(Array.from({ length: INSTANCES }, () => freePort()));
+    const ports = await startInstances(directory, INSTANCES, later);
     publishLists(ipconfig, ports);
     const direct = `http://127.0.0.1:${ports[0]}/`;
-    const instances = await startInstances(join(directory, "instances"), ports, direct);
-    later(instances.stop);
-    printIdle(await idleFigures(directory, ipconfig, later));
+    const idle = judgeIdle(await idleFigures(directory, ipconfig, later), report);
 
     const started: Contender[] = [];
     for (const start of contenders({ directory, instances: ports, ipconfig })) {
@@ -39,31 +35,21 @@ export async function benchRouter(): Promise<Gate[]> {
     const script = join(directory, "requests.lua");
     await writeFile(script, WRK_SCRIPT);
     const reference = started.find(({ name }) => name === NATIVE)!;
-    return report(...(await measureInTurns(started, reference, direct, script)));
+    return [...idle, ...judge(...(await measureInTurns(started, reference, direct, script)), report)];
   });
 }
 
-async function startInstances(directory: string, ports: readonly number[], url: string) {
-  return startBenchProcess({
-    name: "instances",
-    command: findNginx().path,
-    configuration: instancesConfiguration(ports),
-    args: (file) => ["-p", directory, "-c", file, "-g", "daemon off;"],
-    directory,
-    url,
-  });
-}
-
-function printIdle({ total, leader, other, emptyTimers }: IdleFigures): void {
+function judgeIdle({ total, leader, other, emptyTimers }: IdleFigures, report: Report): Gate[] {
   const ms = (value: number): string => value.toFixed(2);
-  console.log(
+  report.print(
     `a router of two workers with nothing new: ${ms(total)} ms of CPU a second; the worker that polls ${ms(leader)}, the other, ` +
       `with its 50 ms timer alone, ${ms(other)}\nso the timers are ${ms(2 * other)} of it and the polls ${ms(leader - other)}; ` +
       `timers that do nothing cost ${ms(emptyTimers)} in two workers\n`,
   );
+  return [{ name: "polls of a router with nothing new, ms of CPU a second", value: leader - other, limit: 1 }];
 }
 
-function report(measured: Map<Contender, Figures>, without: Latency): Gate[] {
+function judge(measured: Map<Contender, Figures>, without: Latency, report: Report): Gate[] {
   const rows = [...measured].map(([{ name }, figures]) => [
     name,
     figures.cpuMicroseconds.toFixed(1),
@@ -73,10 +59,10 @@ function report(measured: Map<Contender, Figures>, without: Latency): Gate[] {
     figures.addedP99Ms.toFixed(2),
     figures.residentMegabytes.toFixed(0),
   ]);
-  console.log(
+  report.print(
     renderTable(["PROXY", "CPU µs/REQUEST", "× NATIVE", "REQUESTS/S", "ADDED P50 ms", "ADDED P99 ms", "RSS MB"], rows),
   );
-  console.log(
+  report.print(
     `An instance without a proxy: p50 ${without.p50Ms.toFixed(2)} ms, p99 ${without.p99Ms.toFixed(2)} ms. ${METHOD}`,
   );
   const ratioOf = (wanted: string): number => [...measured].find(([{ name }]) => name === wanted)![1].ratio;

@@ -8,12 +8,13 @@ import { encodeStatus, type Sample } from "../../cli/store/status.ts";
 import type { Policy } from "../../lua/core/types.ts";
 import { scoredWeight } from "../../lua/core/weights.ts";
 import { type Gate, percentile } from "./gate.ts";
+import type { Report } from "./report.ts";
 
 const POLICY: Policy = { algorithm: "weighted-random" };
 
 /** What scoring costs, and how it behaves over an hour with and without damping. */
-export async function benchScores(): Promise<Gate[]> {
-  return [...tickOfTenThousand(), ...hour()];
+export async function benchScores(report: Report): Promise<Gate[]> {
+  return [...tickOfTenThousand(), ...hour(report)];
 }
 
 /** Uniform in 0..1, the same in every run. */
@@ -93,7 +94,7 @@ function tickAlone(services: number, instances: number, sample: () => Sample): n
  * An hour of 20 instances with noise on every metric; two are slow for ten minutes each. Load follows the weights, as it
  * does behind a router, so that what flees from one instance lands on the others.
  */
-function hour(): Gate[] {
+function hour(report: Report): Gate[] {
   const damped = simulate(true);
   const undamped = simulate(false);
   const row = (name: string, { changes, snapshots, largest, oscillation }: typeof damped) => [
@@ -103,7 +104,7 @@ function hour(): Gate[] {
     largest.toFixed(0),
     `${(oscillation * 100).toFixed(1)} %`,
   ];
-  console.log(
+  report.print(
     renderTable(
       ["AN HOUR", "SUM OF WEIGHT CHANGES", "SNAPSHOTS", "LARGEST STEP", "OSCILLATION"],
       [row("damped", damped), row("undamped", undamped)],
