@@ -1,81 +1,177 @@
-import { readFile } from "node:fs/promises";
-import { Pool } from "undici";
-import { type Operation, openStore } from "../../cli/store/etcd.ts";
-import { childrenOf, startTestStack } from "../support/stack.ts";
-import { waitFor } from "../support/wait.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { renderTable } from "../../cli/output/table.ts";
+import { type BenchRouter, layGround, startBenchIpconfig, startBenchRouter } from "./bench-stack.ts";
+import { withCleanup } from "./cleanup.ts";
+import { createFleet, type Shape } from "./fleet.ts";
 import type { Gate } from "./gate.ts";
+import { privateMegabytes } from "./process-figures.ts";
+import type { Report } from "./report.ts";
+import { cpuBeyond, measureStage, type StageFigures, type Watched } from "./scale-stage.ts";
+import {
+  beginEpoch,
+  bytesOfOneChange,
+  changeOneByOne,
+  changeSteadily,
+  churn,
+  requestEverything,
+  restartIpconfig,
+  secondsOfWeightSet,
+} from "./scale-stages.ts";
+import { collectGarbage } from "./stalls.ts";
+import { startSteadyLoad } from "./steady-load.ts";
 
-const SERVICES = 1000;
-const INSTANCES = 100;
+const SHAPES: readonly Shape[] = [
+  { services: 1000, instances: 100 },
+  { services: 10_000, instances: 10 },
+];
+const IDLE_SECONDS = 5;
+const SINGLE_CHANGES = 30;
+const STEADY = { part: 0.01, seconds: 60 };
+/** As many as a day has seconds. */
+const UPDATES = 86_400;
+const LOAD = { perSecond: 100, connections: 16 };
 
-/** 1,000 services of 100 instances each: how long until they are routed, and what they cost in memory. */
-export async function benchScale(): Promise<Gate[]> {
-  const stack = await startTestStack();
-  const store = openStore({ urls: stack.etcd, callTimeoutMs: 10_000 });
-  try {
-    const workers = await childrenOf(stack.pidOf("nginx"));
-    const before = await Promise.all(workers.map(privateMegabytes));
-    const { peers } = await stack.json<{ peers: { port: number }[] }>("peers", "demo");
-    const ports = peers.map(({ port }) => port);
-
-    const loadStart = performance.now();
-    for (let service = 0; service < SERVICES; service++) {
-      const operations: Operation[] = [];
-      for (let instance = 0; instance < INSTANCES; instance++) {
-        const id = `i-${instance}`;
-        const value = {
-          id,
-          name: id,
-          address: "127.0.0.1",
-          port: ports[instance % ports.length],
-          weight: 100,
-          metadata: {},
-        };
-        operations.push({ put: store.keys.instance(`s-${service}`, id), value: JSON.stringify(value) });
-      }
-      await store.commit([{ key: store.keys.instance(`s-${service}`, "none"), modRevision: 0 }], operations);
-    }
-    const written = performance.now();
-    const status = async () => (await (await fetch(`${stack.admin}/v1/status`)).json()) as { services: number };
-    await waitFor("all services at the router", async () => (await status()).services === SERVICES + 1, 120_000);
-    const routed = performance.now();
-
-    // Requests for every service on many connections, so that every worker builds every table.
-    let failed = 0;
-    const pools = Array.from({ length: 16 }, () => new Pool(stack.router, { connections: 1 }));
-    const slowest: number[] = [];
-    for (const pool of pools) {
-      for (let service = 0; service < SERVICES; service++) {
-        const started = performance.now();
-        const { statusCode, body } = await pool.request({ path: `/s-${service}/`, method: "GET" });
-        await body.dump();
-        slowest.push(performance.now() - started);
-        if (statusCode !== 200) failed++;
-      }
-    }
-    await Promise.all(pools.map((pool) => pool.close()));
-    const after = await Promise.all(workers.map(privateMegabytes));
-    const grown = Math.max(...after.map((megabytes, index) => megabytes - before[index]!));
-    console.log(
-      `${SERVICES} services × ${INSTANCES} instances: written to etcd in ${seconds(written - loadStart)}, at the router ` +
-        `${seconds(routed - written)} later; ${failed} of ${16 * SERVICES} requests failed; slowest ${Math.max(...slowest).toFixed(0)} ms`,
-    );
-    console.log(`memory of a worker: ${before.map(Math.round)} MB before, ${after.map(Math.round)} MB after (private)`);
-    return [
-      { name: "requests that failed", value: failed, limit: 0 },
-      { name: "memory of a worker for 100,000 instances, MB", value: grown, limit: 150 },
-    ];
-  } finally {
-    store.close();
-    await stack.close();
-  }
+/** 100,000 instances, in many services and in very many: what they cost in memory and CPU, and how long workers stall. */
+export async function benchScale(report: Report): Promise<Gate[]> {
+  const gates: Gate[] = [];
+  for (const shape of SHAPES) gates.push(...(await benchShape(shape, report)));
+  return gates;
 }
 
-/** What a process has for itself alone: the shared dicts and the program's pages do not count. */
-async function privateMegabytes(pid: number): Promise<number> {
-  const text = await readFile(`/proc/${pid}/smaps_rollup`, "utf8");
-  const kilobytes = [...text.matchAll(/^Private_(?:Clean|Dirty): +(\d+) kB$/gm)].map(([, value]) => Number(value));
-  return kilobytes.reduce((sum, value) => sum + value, 0) / 1024;
+async function benchShape(shape: Shape, report: Report): Promise<Gate[]> {
+  const title = `${shape.services.toLocaleString("en")} × ${shape.instances}`;
+  return withCleanup(async (later) => {
+    const ground = await layGround(later);
+    const fleet = createFleet(ground.store, shape, ground.instancePorts);
+    const filling = performance.now();
+    await fleet.write();
+    const starting = performance.now();
+    let ipconfig = await startBenchIpconfig(ground, later);
+    const listed = performance.now();
+    const router = await startBenchRouter(ipconfig.url, shape.services, later);
+    const routed = performance.now();
+    report.print(
+      `${title}: written to etcd in ${seconds(starting - filling)}; ipconfig is ready ${seconds(listed - starting)} after its start, ` +
+        `a router routes everything ${seconds(routed - listed)} after its start`,
+    );
+
+    const load = startSteadyLoad({ url: router.url, paths: fleet.paths, ...LOAD });
+    later(load.stop);
+    const watched: Watched = { router, load, ipconfigPid: () => ipconfig.pid };
+    const stages: StageFigures[] = [];
+    const stage = async (name: string, act: () => Promise<unknown>): Promise<StageFigures> => {
+      const figures = await measureStage(name, watched, act);
+      stages.push(figures);
+      return figures;
+    };
+    await stage("a request to each service", () => requestEverything(router, fleet));
+    const idle = await stage("nothing new", () => delay(IDLE_SECONDS * 1000));
+    const changes = await stage(`${SINGLE_CHANGES} single changes`, () =>
+      changeOneByOne(router, fleet, SINGLE_CHANGES),
+    );
+    const bytes = await bytesOfOneChange(ipconfig.url, fleet);
+    const weightSet = await secondsOfWeightSet(ground, fleet);
+    let resync = "";
+    await stage("ipconfig killed, started again", async () => {
+      const restarted = await restartIpconfig(ground, router, ipconfig, later);
+      ipconfig = restarted.ipconfig;
+      resync = `ready ${restarted.readySeconds.toFixed(1)} s after its start, heard by the router ${restarted.heardSeconds.toFixed(1)} s later`;
+    });
+    await stage("another epoch", () => beginEpoch(ground, router));
+    let lag = 0;
+    await stage(`${STEADY.part * 100} % a second, ${STEADY.seconds} s`, async () => {
+      lag = await changeSteadily(router, fleet, STEADY.part, STEADY.seconds);
+    });
+    const before = await memoryOf(router);
+    let perSecond = 0;
+    await stage(`${UPDATES.toLocaleString("en")} updates`, async () => {
+      perSecond = await churn(router, fleet, UPDATES);
+    });
+    const after = await memoryOf(router);
+
+    report.print(stageTable(stages));
+    const { ipconfigMs, workersMs } = cpuBeyond(idle, changes);
+    const perChange = (cpuMs: number): string => `${(cpuMs / SINGLE_CHANGES).toFixed(1)} ms of CPU`;
+    report.print(
+      `One change: ${perChange(ipconfigMs)} in ipconfig, ${perChange(workersMs)} in the two workers, an answer of ${bytes} bytes; ` +
+        `\`weight set\` takes ${weightSet.toFixed(1)} s. ipconfig killed: ${resync}.`,
+    );
+    report.print(
+      `${STEADY.part * 100} % a second: the last change was in force ${lag.toFixed(1)} s after it was written. ` +
+        `Churn: ${perSecond.toFixed(0)} updates a second; a worker's own memory, its garbage collected, ${before.workerMegabytes.toFixed(0)} MB before and ` +
+        `${after.workerMegabytes.toFixed(0)} MB after (Lua's part ${before.luaMegabytes.toFixed(0)} and ${after.luaMegabytes.toFixed(0)}).\n`,
+    );
+    return gatesOf(title, shape, stages, before, after);
+  });
+}
+
+interface Memory {
+  readonly workerMegabytes: number;
+  readonly luaMegabytes: number;
+  readonly freeBytes: number;
+}
+
+/** What the larger worker holds on to. */
+async function memoryOf(router: BenchRouter): Promise<Memory> {
+  const luaMegabytes = await collectGarbage(router.workers);
+  return {
+    luaMegabytes,
+    workerMegabytes: Math.max(...(await Promise.all(router.pids.map(privateMegabytes)))),
+    freeBytes: (await router.status()).routesFreeBytes,
+  };
+}
+
+function stageTable(stages: readonly StageFigures[]): string {
+  const heads = [
+    ...["STAGE", "SECONDS", "IPCONFIG CPU", "WORKERS CPU", "BUSIEST", "STALL ms", "OWN CPU ms"],
+    ...["REQUEST P99 ms", "SLOWEST ms", "FAILED", "WORKER MB", "IPCONFIG MB", "ROUTES FREE MB"],
+  ];
+  const rows = stages.map((stage) => [
+    stage.name,
+    stage.seconds.toFixed(1),
+    percent(stage.ipconfigCores),
+    percent(stage.workersCores),
+    percent(stage.busiestCores),
+    stage.stall.wallMs.toFixed(0),
+    stage.stall.cpuMs.toFixed(0),
+    stage.load.p99Ms.toFixed(1),
+    stage.load.slowestMs.toFixed(0),
+    stage.load.failed,
+    stage.workerMegabytes.toFixed(0),
+    stage.ipconfigMegabytes.toFixed(0),
+    stage.freeMegabytes.toFixed(1),
+  ]);
+  return renderTable(heads, rows);
+}
+
+function gatesOf(
+  title: string,
+  { services }: Shape,
+  stages: readonly StageFigures[],
+  before: Memory,
+  after: Memory,
+): Gate[] {
+  const failed = stages.reduce((sum, { load }) => sum + load.failed, 0);
+  const lost = 1 - after.freeBytes / before.freeBytes;
+  const memory: Gate = {
+    name: `${title}: a worker's memory, at its most after any stage, MB`,
+    value: Math.max(...stages.map(({ workerMegabytes }) => workerMegabytes)),
+    limit: 150,
+  };
+  return [
+    { name: `${title}: requests that failed`, value: failed, limit: 0 },
+    ...(services === 1000 ? [memory] : []),
+    {
+      name: `${title}: a worker's memory after ${UPDATES.toLocaleString("en")} updates, as a multiple of that before`,
+      value: after.workerMegabytes / before.workerMegabytes,
+      limit: 1.15,
+    },
+    { name: `${title}: free space of the dict of routes that was lost by them, %`, value: lost * 100, limit: 2 },
+  ];
+}
+
+function percent(cores: number): string {
+  return `${(cores * 100).toFixed(0)} %`;
 }
 
 function seconds(milliseconds: number): string {
