@@ -19,7 +19,7 @@ const SLOW_MS = 100;
 /** Of the 1,600 that the instances could take, and the 1,240 when one of them is slow. */
 const PER_SECOND = 600;
 const CONNECTIONS = 128;
-const ROUNDS = 5;
+const ROUNDS = 3;
 /** Before the load counts, with all instances fast, while one becomes slow, and with a slow one. */
 const SECONDS = { warm: 2, before: 6, between: 2, after: 6 };
 
