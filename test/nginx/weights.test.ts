@@ -22,6 +22,8 @@ let stack: TestStack;
 beforeAll(async () => {
   stack = await startTestStack();
   await withoutScores(stack);
+  // By weight alone: on a busy machine adaptive would see differences between equal instances.
+  await stack.run("policy", "set", "demo", "--algorithm", "weighted-random", "--wait");
 });
 afterAll(() => stack.close());
 
