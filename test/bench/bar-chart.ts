@@ -6,6 +6,8 @@ export interface BarChart {
   readonly file: string;
   readonly title: string;
   readonly bars: readonly Bar[];
+  /** Whether each step of the axis is ten times the one before, for values that lie far apart. */
+  readonly logarithmic?: boolean;
 }
 
 export interface Bar {
@@ -19,9 +21,12 @@ const BAR_HEIGHT = 18;
 const WIDTH = 560;
 
 /** The chart as an SVG document. */
-export function drawBars({ title, bars }: BarChart): Promise<string> {
+export function drawBars({ title, bars, logarithmic = false }: BarChart): Promise<string> {
   const groups = new Set(bars.map(({ group }) => group));
   const labels = new Set(bars.map(({ label }) => label));
+  // A logarithmic axis has no zero: it begins a step below the least value.
+  const origin = logarithmic ? 10 ** (Math.floor(Math.log10(Math.min(...bars.map(({ value }) => value)))) - 1) : 0;
+  const domain = [origin, Math.max(...bars.map(({ value }) => value))];
   const middle = { signal: "bandwidth('inner') / 2" };
   const spec: Spec = {
     background: "white",
@@ -29,12 +34,12 @@ export function drawBars({ title, bars }: BarChart): Promise<string> {
     width: WIDTH,
     height: labels.size * (groups.size * BAR_HEIGHT + BAR_HEIGHT / 2),
     title: { text: title, anchor: "start", frame: "group", offset: 12 },
-    config: { text: { font: "sans-serif" }, title: { font: "sans-serif", fontSize: 14 } },
+    config: { text: { font: "sans-serif" }, title: { font: "sans-serif", fontSize: 13 } },
     data: [{ name: "bars", values: bars.map((bar) => ({ ...bar, text: textOf(bar.value) })) }],
     scales: [
       { name: "label", type: "band", domain: [...labels], range: "height", padding: 0.15 },
       { name: "inner", type: "band", domain: [...groups], range: [0, { signal: "bandwidth('label')" }] },
-      { name: "value", domain: { data: "bars", field: "value" }, range: "width", zero: true, nice: true },
+      { name: "value", type: logarithmic ? "log" : "linear", domain, range: "width", nice: true },
       { name: "colour", type: "ordinal", domain: [...groups], range: ["#2f6f9f", "#e08a3c", "#7a9a4e"] },
     ],
     axes: [
@@ -62,7 +67,7 @@ export function drawBars({ title, bars }: BarChart): Promise<string> {
               enter: {
                 y: { scale: "inner", field: "group" },
                 height: { scale: "inner", band: 0.9 },
-                x: { scale: "value", value: 0 },
+                x: { scale: "value", value: origin },
                 x2: { scale: "value", field: "value" },
                 fill: { scale: "colour", field: "group" },
               },

@@ -111,7 +111,7 @@ function judge(all: readonly Times[], report: Report): Gate[] {
   report.print(`${CHANGES} changes each, from the sending of the transaction to each worker's first request by it.`);
   report.draw({
     file: "convergence",
-    title: "Until a manual weight is in force in every worker, ms",
+    title: "Until a manual weight is in force everywhere, ms",
     bars: all.flatMap(({ name, converged }) => [
       { label: name, group: "p50", value: percentile(converged, 0.5) },
       { label: name, group: "p99", value: percentile(converged, 0.99) },

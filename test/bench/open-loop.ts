@@ -1,4 +1,5 @@
 import { Pool } from "undici";
+import { atRate } from "./at-rate.ts";
 import { USERS } from "./closed-loop.ts";
 
 /** Times in milliseconds. */
@@ -48,31 +49,11 @@ export async function openLoopAnswers(
     answers.length = 0;
     begunAt = performance.now();
     begins();
-    await atRate(perSecond, seconds, (index) => send(index % USERS));
+    const total = Math.round(perSecond * seconds);
+    const isOver = (sent: number): boolean => sent >= total;
+    await atRate(perSecond, isOver, (index) => send(index % USERS));
   } finally {
     await pool.close();
   }
   return answers;
-}
-
-/** Calls `act` so many times a second, on a timer's ticks of a millisecond, and waits for all of its ends. */
-async function atRate(perSecond: number, seconds: number, act: (index: number) => Promise<void>): Promise<void> {
-  const total = Math.round(perSecond * seconds);
-  const started = performance.now();
-  const acts: Promise<void>[] = [];
-  let failure: { readonly error: unknown } | undefined;
-  const note = (error: unknown): void => {
-    failure ??= { error };
-  };
-  await new Promise<void>((resolve) => {
-    const tick = (): void => {
-      const due = Math.min(total, Math.floor(((performance.now() - started) / 1000) * perSecond));
-      while (acts.length < due) acts.push(act(acts.length).catch(note));
-      if (acts.length < total && failure === undefined) setTimeout(tick, 1);
-      else resolve();
-    };
-    tick();
-  });
-  await Promise.all(acts);
-  if (failure !== undefined) throw failure.error;
 }

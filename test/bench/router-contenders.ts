@@ -33,7 +33,7 @@ export function contenders(surroundings: Surroundings): (() => Promise<Contender
   const constantPeer = `    server 0.0.0.1 down;
     balancer_by_lua_block { require("ngx.balancer").set_current_peer("127.0.0.1", ${instances[0]}) }`;
   return [
-    () => nginx(surroundings, NATIVE, serversOf(instances)),
+    () => roundRobin(surroundings),
     () => leastConn(surroundings),
     () => haproxy(surroundings, "roundrobin"),
     () => haproxy(surroundings, "leastconn"),
@@ -42,13 +42,18 @@ export function contenders(surroundings: Surroundings): (() => Promise<Contender
   ];
 }
 
-/** The contenders that balance by load, ours first. */
-export function byLoad(surroundings: Surroundings): (() => Promise<Contender>)[] {
+/** The contenders that balance by load, ours first, and one that does not. */
+export function besideASlowOne(surroundings: Surroundings): (() => Promise<Contender>)[] {
   return [
     () => router(surroundings, "adaptive"),
     () => leastConn(surroundings),
     () => haproxy(surroundings, "leastconn"),
+    () => roundRobin(surroundings),
   ];
+}
+
+function roundRobin(surroundings: Surroundings): Promise<Contender> {
+  return nginx(surroundings, NATIVE, serversOf(surroundings.instances));
 }
 
 function leastConn(surroundings: Surroundings): Promise<Contender> {

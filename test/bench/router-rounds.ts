@@ -5,7 +5,7 @@ import { cpuMicroseconds, residentMegabytes } from "./process-figures.ts";
 import type { Contender } from "./router-contenders.ts";
 
 const CONNECTIONS = 32;
-const CLOSED = { rounds: 9, seconds: 1 };
+const CLOSED = { rounds: 7, seconds: 1 };
 const OPEN = { rounds: 12, seconds: 0.2, perSecond: 2000 };
 
 export const METHOD =

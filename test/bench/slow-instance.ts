@@ -10,7 +10,8 @@ import { startScriptedIpconfig } from "../support/scripted-ipconfig.ts";
 import { withCleanup } from "./cleanup.ts";
 import { type Gate, percentile } from "./gate.ts";
 import { openLoopAnswers } from "./open-loop.ts";
-import { byLoad, type Contender, publishLists } from "./router-contenders.ts";
+import type { Report } from "./report.ts";
+import { besideASlowOne, type Contender, NATIVE, publishLists } from "./router-contenders.ts";
 
 const INSTANCES = 4;
 const SLOTS = 4;
@@ -24,7 +25,7 @@ const ROUNDS = 3;
 const SECONDS = { warm: 2, before: 6, between: 2, after: 6 };
 
 /** What one instance that becomes ten times as slow does to all requests: by our balancing, and by that of nginx and haproxy. */
-export async function benchSlowInstance(): Promise<Gate[]> {
+export async function benchSlowInstance(report: Report): Promise<Gate[]> {
   return withCleanup(async (later) => {
     const directory = await mkdtemp(join(tmpdir(), "routectl-bench-"));
     later(() => rm(directory, { recursive: true, force: true }));
@@ -34,7 +35,7 @@ export async function benchSlowInstance(): Promise<Gate[]> {
     later(ipconfig.close);
     publishLists(ipconfig, instances.ports);
     const contenders: Contender[] = [];
-    for (const start of byLoad({ directory, instances: instances.ports, ipconfig })) {
+    for (const start of besideASlowOne({ directory, instances: instances.ports, ipconfig })) {
       const contender = await start();
       later(contender.stop);
       contenders.push(contender);
@@ -43,7 +44,7 @@ export async function benchSlowInstance(): Promise<Gate[]> {
     for (let round = 0; round < ROUNDS; round++) {
       for (const contender of contenders) rounds.get(contender)!.push(await measure(contender.url, instances));
     }
-    return report(rounds);
+    return judge(rounds, report);
   });
 }
 
@@ -88,19 +89,21 @@ async function measure(url: string, instances: Instances): Promise<Round> {
   const slowAt = (SECONDS.warm + SECONDS.before) * 1000;
   const settledAt = slowAt + SECONDS.between * 1000;
   const untilMs = settledAt + SECONDS.after * 1000;
-  const slowDown = async (): Promise<void> => {
+  const slowDown = async (): Promise<readonly number[]> => {
     await delay(slowAt);
     await instances.take(oneSlow);
     await delay(settledAt - slowAt);
     await instances.take(oneSlow);
+    await delay(untilMs - settledAt);
+    // Fast again, so that what has queued up ends soon.
+    return instances.take(fast);
   };
-  let slowed: Promise<void> | undefined;
+  let slowed: Promise<readonly number[]> | undefined;
   // The load goes on all the while.
   const answers = await openLoopAnswers(url, PER_SECOND, untilMs / 1000, CONNECTIONS, () => {
     slowed = slowDown();
   });
-  await slowed;
-  const counts = await instances.take(fast);
+  const counts = (await slowed)!;
   const latencies = (from: number, to: number): number[] =>
     answers.filter(({ sentMs }) => sentMs >= from && sentMs < to).map(({ latencyMs }) => latencyMs);
   return {
@@ -111,8 +114,7 @@ async function measure(url: string, instances: Instances): Promise<Round> {
   };
 }
 
-function report(measured: ReadonlyMap<Contender, readonly Round[]>): Gate[] {
-  const median = (values: readonly number[]): number => percentile(values, 0.5);
+function judge(measured: ReadonlyMap<Contender, readonly Round[]>, report: Report): Gate[] {
   const rows = [...measured].map(([{ name }, rounds]) => {
     const tail = (of: (round: Round) => readonly number[], part: number): string =>
       median(rounds.map((round) => percentile(of(round), part))).toFixed(0);
@@ -125,13 +127,25 @@ function report(measured: ReadonlyMap<Contender, readonly Round[]>): Gate[] {
     ];
   });
   const heads = ["P50", "P99", "P99.9"].flatMap((name) => [`${name} BEFORE`, "2 s", "AFTER"]);
-  console.log(renderTable(["PROXY", "SHARE", ...heads, "× P99.9"], rows));
-  console.log(
+  report.print(renderTable(["PROXY", "SHARE", ...heads, "× P99.9"], rows));
+  report.print(
     `Milliseconds; ${INSTANCES} instances of ${SLOTS} slots, ${FAST_MS} ms a request (exponential), one of them then ${SLOW_MS} ms; ` +
       `${PER_SECOND} requests a second, sent on time. SHARE: the slow one's part, as a multiple of a fair one, from ${SECONDS.between} s ` +
       `after it became slow; AFTER: since then. Medians of ${ROUNDS} rounds of ${SECONDS.after} s.`,
   );
-  const [, ours] = [...measured][0]!;
+  report.draw({
+    file: "slow-instance",
+    title: "p99 with one of four instances ten times slower, ms",
+    logarithmic: true,
+    bars: [...measured].map(([{ name }, rounds]) => ({ label: name, group: "p99", value: median(rounds.map(p99)) })),
+  });
+  const roundsOf = (wanted: string): readonly Round[] => [...measured].find(([{ name }]) => name === wanted)![1];
+  const [[, ours]] = [...measured] as [[Contender, readonly Round[]]];
+  const p99Ratio = (other: string, limit: number): Gate => ({
+    name: `p99 with a slow instance, as a multiple of that of ${other}`,
+    value: median(ours.map((round, index) => p99(round) / p99(roundsOf(other)[index]!))),
+    limit,
+  });
   return [
     {
       name: "a slow instance's share, as a multiple of a fair one",
@@ -139,7 +153,11 @@ function report(measured: ReadonlyMap<Contender, readonly Round[]>): Gate[] {
       limit: 0.3,
     },
     { name: "p99.9 with a slow instance, as a multiple of that before", value: median(ours.map(growth)), limit: 1.5 },
+    p99Ratio(NATIVE, 0.5),
+    p99Ratio("haproxy leastconn", 1),
   ];
 }
 
+const median = (values: readonly number[]): number => percentile(values, 0.5);
+const p99 = ({ after }: Round): number => percentile(after, 0.99);
 const growth = ({ before, after }: Round): number => percentile(after, 0.999) / percentile(before, 0.999);
