@@ -37,10 +37,10 @@ test("without a manual weight all instances get about equal parts", async () => 
 });
 
 test("an instance of weight 0 gets nothing once --wait has returned, and is back after the TTL", async () => {
-  const set = await stack.run("weight", "set", "demo", "demo-1=0", "--ttl", "4s", "--reason", "test", "--wait");
+  const set = await stack.run("weight", "set", "demo", "demo-1=0", "--ttl", "8s", "--reason", "test", "--wait");
   expect(set.stderr).toBe("");
   expect(set.status).toBe(0);
-  expect(set.stdout).toContain("demo-1=0 for 4s (was 100)");
+  expect(set.stdout).toContain("demo-1=0 for 8s (was 100)");
 
   const during = await sendRequests(stack.router, 1000);
   expect(during.failed).toBe(0);
@@ -59,7 +59,7 @@ test("an instance of weight 0 gets nothing once --wait has returned, and is back
   expect(after.instances["demo-1"]).toBeGreaterThan(120);
 
   const history = await stack.json<{ action: string; detail: string; reason: string }[]>("history", "demo");
-  expect(history[0]).toMatchObject({ action: "weight set", detail: "demo-1=0 for 4s", reason: "test" });
+  expect(history[0]).toMatchObject({ action: "weight set", detail: "demo-1=0 for 8s", reason: "test" });
 });
 
 test("10,000 requests split by 60/30/10 within 1.5 percentage points", async () => {
