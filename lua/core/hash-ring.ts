@@ -1,4 +1,4 @@
-import { hashText, hashTextAgain } from "./hash.ts";
+import { hashShortText } from "./hash.ts";
 import { type PickRequest, wasTried } from "./pick-request.ts";
 
 /**
@@ -13,6 +13,8 @@ import { type PickRequest, wasTried } from "./pick-request.ts";
 export interface HashRing {
   /** A point is its hash times `OWNERS`, plus its owner's index: one number, since building a ring is mostly memory traffic. */
   readonly points: readonly number[];
+  /** Their number: the length of a Lua table is found by a search. */
+  readonly count: number;
   /** `starts[b]` is the first point whose hash falls into bucket b or a later one. */
   readonly starts: readonly number[];
   readonly bucketWidth: number;
@@ -43,50 +45,58 @@ const LOAD_FLOOR = 64;
  * @param weights of the same peers, each above 0
  */
 export function buildHashRing(ids: readonly string[], weights: readonly number[]): HashRing {
-  const total = ids.length * POINTS_PER_PEER;
+  const peers = ids.length;
+  const total = peers * POINTS_PER_PEER;
   let greatestWeight = 0;
   for (const weight of weights) greatestWeight = Math.max(greatestWeight, weight);
   let buckets = 1;
   while (buckets * 2 <= total) buckets *= 2;
   const bucketWidth = TWO_32 / buckets;
-  const bucketSpan = bucketWidth * OWNERS;
+  // Exact, as a power of two, and cheaper to multiply by than the width to divide by.
+  const bucketsPerHash = 1 / bucketWidth;
 
-  // A counting sort by bucket, then an insertion sort within each: one or two points fall into a bucket.
-  const unsorted: number[] = [];
+  // A counting sort by bucket, then an insertion sort within each: one or two points fall into a bucket. Points are
+  // calculated twice, which costs less than to keep them until they are counted.
   const points: number[] = [];
   const starts: number[] = [];
+  const firsts: number[] = [];
+  const increments: number[] = [];
   for (let bucket = 0; bucket < buckets + 2; bucket++) starts[bucket] = 0;
-  let filled = 0;
-  for (let owner = 0; owner < ids.length; owner++) {
-    const id = ids[owner]!;
+  let count = 0;
+  for (let owner = 0; owner < peers; owner++) {
     // A peer's points are a linear congruential sequence of its own: where it starts, and how it goes on, are hashes of its id.
-    let hash = hashText(id);
-    const second = hashTextAgain(id);
-    const increment = second % 2 === 0 ? second + 1 : second;
+    let hash = hashShortText(ids[owner]!, 1_664_525);
+    const second = hashShortText(ids[owner]!, 1_140_671);
+    const increment = second + 1 - (second % 2);
+    firsts[owner] = hash;
+    increments[owner] = increment;
     for (let i = 0; i < POINTS_PER_PEER; i++) {
-      const point = hash * OWNERS + owner;
-      unsorted[filled] = point;
-      points[filled] = 0;
-      filled++;
-      const bucket = Math.floor(point / bucketSpan);
+      points[count] = 0;
+      count++;
+      const bucket = Math.floor(hash * bucketsPerHash);
       starts[bucket + 2] = starts[bucket + 2]! + 1;
       hash = (hash * MULTIPLIER + increment) % TWO_32;
     }
   }
   for (let bucket = 1; bucket <= buckets; bucket++) starts[bucket + 1] = starts[bucket + 1]! + starts[bucket]!;
   // The entry after a bucket's own says where its next point goes; when it is full, that is where the next bucket starts.
-  for (let i = 0; i < filled; i++) {
-    const point = unsorted[i]!;
-    const bucket = Math.floor(point / bucketSpan);
-    let place = starts[bucket + 1]!;
-    starts[bucket + 1] = place + 1;
-    while (place > 0 && comesBefore(point, points[place - 1]!, ids)) {
-      points[place] = points[place - 1]!;
-      place--;
+  for (let owner = 0; owner < peers; owner++) {
+    let hash = firsts[owner]!;
+    const increment = increments[owner]!;
+    for (let i = 0; i < POINTS_PER_PEER; i++) {
+      const point = hash * OWNERS + owner;
+      const bucket = Math.floor(hash * bucketsPerHash);
+      let place = starts[bucket + 1]!;
+      starts[bucket + 1] = place + 1;
+      while (place > 0 && comesBefore(point, points[place - 1]!, ids)) {
+        points[place] = points[place - 1]!;
+        place--;
+      }
+      points[place] = point;
+      hash = (hash * MULTIPLIER + increment) % TWO_32;
     }
-    points[place] = point;
   }
-  return { points, starts, bucketWidth, greatestWeight };
+  return { points, count, starts, bucketWidth, greatestWeight };
 }
 
 /** Equal hashes are ordered by id, so that a ring does not depend on the order of the list. */
@@ -110,7 +120,7 @@ function findPoint(ring: HashRing, hash: number): number {
   const { points, starts } = ring;
   const least = hash * OWNERS;
   let place = starts[Math.floor(hash / ring.bucketWidth)]!;
-  while (place < points.length && points[place]! < least) place++;
+  while (place < ring.count && points[place]! < least) place++;
   return place;
 }
 
@@ -144,8 +154,7 @@ function nearest(
   bound: number,
   request: PickRequest,
 ): number {
-  const { points } = ring;
-  const count = points.length;
+  const { points, count } = ring;
   let peer = -1;
   let least = Infinity;
   let stopAt = Infinity;
@@ -177,8 +186,7 @@ function nearest(
 
 /** All peers, the nearest to a key first: the order in which `pickFromRing` would try them while none is full. */
 export function ringOrder(ring: HashRing, weights: readonly number[], keyHash: number): number[] {
-  const { points } = ring;
-  const count = points.length;
+  const { points, count } = ring;
   const remoteness: number[] = [];
   const foundAt: number[] = [];
   const order: number[] = [];

@@ -1,21 +1,21 @@
-/** What is remembered of a peer's latency falls to about a third of it in this time, unless it is measured again. */
-const MEMORY_MS = 4000;
+/** A peer that is slow, and is not measured again, is as good as any other after this time. */
+const FORGOTTEN_MS = 12_000;
+const FADING_PER_MS = 1 / FORGOTTEN_MS;
+
+/** The time constant of the moving average. */
+const AVERAGE_MS = 4000;
+
+/** So much of it is left after an answer, however old it is: a peer that is tried once in a while may be fast by chance. */
+const LEAST_KEPT = 0.5;
 
 /**
- * The part that is left of a memory after a while: about e^(-x), as a quotient, because exp() differs between runtimes
- * in its last digit.
- */
-function remembered(elapsedMs: number): number {
-  const x = Math.max(0, elapsedMs) / MEMORY_MS;
-  return 1 / (1 + x * (1 + (x / 2) * (1 + (x / 3) * (1 + x / 4))));
-}
-
-/**
- * A peer's latency as of now. It fades while nothing is measured, so that a peer that was slow once is tried again.
+ * A peer's latency as of now. It fades while nothing is measured, by the square of the time that is left, so that a peer
+ * that was slow once is tried again soon, and one that is very slow not much later.
  * @param latencyMs as of `measuredAtMs`
  */
 export function fadedLatency(latencyMs: number, measuredAtMs: number, nowMs: number): number {
-  return latencyMs * remembered(nowMs - measuredAtMs);
+  const left = Math.max(0, 1 - Math.max(0, nowMs - measuredAtMs) * FADING_PER_MS);
+  return latencyMs * left * left;
 }
 
 /**
@@ -25,6 +25,6 @@ export function fadedLatency(latencyMs: number, measuredAtMs: number, nowMs: num
 export function nextLatency(latencyMs: number, measuredAtMs: number, sampleMs: number, nowMs: number): number {
   // Asked this way round, so that what is not a number does not stay.
   if (!(sampleMs < latencyMs)) return sampleMs;
-  const kept = remembered(nowMs - measuredAtMs);
+  const kept = Math.min(1, Math.max(LEAST_KEPT, 1 - (nowMs - measuredAtMs) / AVERAGE_MS));
   return latencyMs * kept + sampleMs * (1 - kept);
 }

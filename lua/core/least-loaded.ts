@@ -7,8 +7,11 @@ import type { Plan } from "./plan.ts";
 export const SCAN_LIMIT = 32;
 const DRAWS = 5;
 
-/** Costs within this factor of the least are a tie, which a draw by weight decides: equal peers get equal traffic. */
-const TIE_BAND = 1.15;
+/**
+ * Costs within this factor of the least are a tie, which a draw by weight decides: equal peers get equal traffic. A wider
+ * band wastes under load what a worker knows: see ARCHITECTURE.md.
+ */
+const TIE_BAND = 1.03;
 
 /** Differences below this are noise of the clock and of the machine. */
 const LEAST_LATENCY_MS = 5;
@@ -27,49 +30,57 @@ const LEAST_LATENCY_MS = 5;
  * @returns an index, -1 when every peer was tried
  */
 export function pickLeastLoaded(plan: Plan, request: PickRequest): number {
-  return plan.ids.length <= SCAN_LIMIT ? bestOfAll(plan, request) : bestOfDraws(plan, request);
+  return plan.count <= SCAN_LIMIT ? bestOfAll(plan, request) : bestOfDraws(plan, request);
 }
 
 function bestOfAll(plan: Plan, request: PickRequest): number {
-  const { costs, weights } = plan;
+  const { costs, count, weights } = plan;
   const { loads, nowMs } = request;
   const adaptive = plan.algorithm === "adaptive";
-  const count = weights.length;
-  let floorMs = LEAST_LATENCY_MS;
-  if (adaptive) {
-    let fastestMs = 0;
-    for (let peer = 0; peer < count; peer++) fastestMs = faster(fastestMs, loads[peer]);
-    if (fastestMs > floorMs) floorMs = fastestMs;
-  }
-  let least = -1;
-  let latencyOfLeast = 0;
+  const floorMs = adaptive ? floorOf(loads, count) : LEAST_LATENCY_MS;
+  let least = Infinity;
+  let secondLeast = Infinity;
   for (let peer = 0; peer < count; peer++) {
-    let cost = -1;
-    if (request.triedCount === 0 || !wasTried(peer, request)) {
-      const load = loads[peer];
-      const latencyMs = adaptive ? latencyOf(load, floorMs, nowMs) : floorMs;
-      cost = costOf(latencyMs, load, weights[peer]!);
-      if (least < 0 || cost < least) {
-        least = cost;
-        latencyOfLeast = latencyMs;
-      }
-    }
+    const load = loads[peer];
+    const latencyMs = adaptive ? latencyOf(load, floorMs, nowMs) : floorMs;
+    const cost = request.triedCount > 0 && wasTried(peer, request) ? Infinity : costOf(latencyMs, load, weights[peer]!);
     costs[peer] = cost;
+    secondLeast = Math.min(secondLeast, Math.max(least, cost));
+    least = Math.min(least, cost);
   }
   const drawn = drawAlias(plan.aliasTable!, request.random);
-  if (keeps(costs[drawn]!, weights[drawn]!, least, latencyOfLeast)) return drawn;
+  const limit = TIE_BAND * least;
+  if (costs[drawn]! <= limit) return drawn;
+  const best = peerThatCosts(least, plan);
+  const latencyOfBest = adaptive ? latencyOf(loads[best], floorMs, nowMs) : floorMs;
+  if (costs[drawn]! * weights[drawn]! <= TIE_BAND * latencyOfBest) return drawn;
+  return secondLeast > limit ? best : drawTied(limit, plan, nextRandom(request.random));
+}
 
-  const limit = least * TIE_BAND;
+/** The latency of the fastest peer, as last measured. */
+function floorOf(loads: readonly Load[], count: number): number {
+  let fastestMs = Infinity;
+  for (let peer = 0; peer < count; peer++) fastestMs = faster(fastestMs, loads[peer]);
+  return fastestMs < Infinity ? Math.max(LEAST_LATENCY_MS, fastestMs) : LEAST_LATENCY_MS;
+}
+
+function peerThatCosts(cost: number, { costs, count }: Plan): number {
+  let peer = 0;
+  while (peer < count - 1 && costs[peer] !== cost) peer++;
+  return peer;
+}
+
+/** One of the peers whose cost is within a limit, by weight. */
+function drawTied(limit: number, plan: Plan, random: number): number {
+  const { costs, count, weights } = plan;
   let tied = 0;
   for (let peer = 0; peer < count; peer++) {
-    const cost = costs[peer]!;
-    if (cost >= 0 && cost <= limit) tied += weights[peer]!;
+    if (costs[peer]! <= limit) tied += weights[peer]!;
   }
-  let rest = nextRandom(request.random) * tied;
+  let rest = random * tied;
   let last = -1;
   for (let peer = 0; peer < count; peer++) {
-    const cost = costs[peer]!;
-    if (cost >= 0 && cost <= limit) {
+    if (costs[peer]! <= limit) {
       last = peer;
       rest -= weights[peer]!;
       if (rest < 0) return peer;
@@ -78,58 +89,81 @@ function bestOfAll(plan: Plan, request: PickRequest): number {
   return last;
 }
 
-/** The same among a few peers. They are drawn again for every pass over them, which costs less than a list of them. */
+/** The same among five peers drawn by weight. Written out, which costs half of what loops over them do. */
 function bestOfDraws(plan: Plan, request: PickRequest): number {
-  const { costs, weights } = plan;
+  if (request.triedCount > 0) return untriedOfDraws(plan, request);
+  const { weights } = plan;
   const { loads, nowMs, random } = request;
   const table: AliasTable = plan.aliasTable!;
-  const adaptive = plan.algorithm === "adaptive";
+  const second = nextRandom(random);
+  const third = nextRandom(second);
+  const fourth = nextRandom(third);
+  const fifth = nextRandom(fourth);
+  const a = drawAlias(table, random);
+  const b = drawAlias(table, second);
+  const c = drawAlias(table, third);
+  const d = drawAlias(table, fourth);
+  const e = drawAlias(table, fifth);
+  const ofA = loads[a];
+  const ofB = loads[b];
+  const ofC = loads[c];
+  const ofD = loads[d];
+  const ofE = loads[e];
   let floorMs = LEAST_LATENCY_MS;
+  const adaptive = plan.algorithm === "adaptive";
   if (adaptive) {
-    let fastestMs = 0;
-    let at = random;
-    for (let draw = 0; draw < DRAWS; draw++) {
-      fastestMs = faster(fastestMs, loads[drawAlias(table, at)]);
-      at = nextRandom(at);
-    }
-    if (fastestMs > floorMs) floorMs = fastestMs;
+    const fastestMs = faster(faster(faster(faster(faster(Infinity, ofA), ofB), ofC), ofD), ofE);
+    if (fastestMs < Infinity) floorMs = Math.max(floorMs, fastestMs);
   }
-  let least = -1;
-  let latencyOfLeast = 0;
-  let at = random;
+  const msOfA = adaptive ? latencyOf(ofA, floorMs, nowMs) : floorMs;
+  const msOfB = adaptive ? latencyOf(ofB, floorMs, nowMs) : floorMs;
+  const msOfC = adaptive ? latencyOf(ofC, floorMs, nowMs) : floorMs;
+  const msOfD = adaptive ? latencyOf(ofD, floorMs, nowMs) : floorMs;
+  const msOfE = adaptive ? latencyOf(ofE, floorMs, nowMs) : floorMs;
+  const costOfA = costOf(msOfA, ofA, weights[a]!);
+  const costOfB = costOf(msOfB, ofB, weights[b]!);
+  const costOfC = costOf(msOfC, ofC, weights[c]!);
+  const costOfD = costOf(msOfD, ofD, weights[d]!);
+  const costOfE = costOf(msOfE, ofE, weights[e]!);
+  const least = Math.min(Math.min(Math.min(Math.min(costOfA, costOfB), costOfC), costOfD), costOfE);
+  const limit = TIE_BAND * least;
+  if (costOfA <= limit) return a;
+  const msOfBest = least === costOfB ? msOfB : least === costOfC ? msOfC : least === costOfD ? msOfD : msOfE;
+  if (costOfA * weights[a]! <= TIE_BAND * msOfBest) return a;
+  if (costOfB <= limit) return b;
+  if (costOfC <= limit) return c;
+  return costOfD <= limit ? d : e;
+}
+
+/** The one of least cost among five draws, for a request that has tried some peers. */
+function untriedOfDraws(plan: Plan, request: PickRequest): number {
+  const { loads, nowMs } = request;
+  const adaptive = plan.algorithm === "adaptive";
+  let best = -1;
+  let least = Infinity;
+  let at = request.random;
   for (let draw = 0; draw < DRAWS; draw++) {
-    const peer = drawAlias(table, at);
-    let cost = -1;
-    if (!wasTried(peer, request)) {
-      const load = loads[peer];
-      const latencyMs = adaptive ? latencyOf(load, floorMs, nowMs) : floorMs;
-      cost = costOf(latencyMs, load, weights[peer]!);
-      if (least < 0 || cost < least) {
-        least = cost;
-        latencyOfLeast = latencyMs;
-      }
+    const peer = drawAlias(plan.aliasTable!, at);
+    at = nextRandom(at);
+    if (wasTried(peer, request)) continue;
+    const load = loads[peer];
+    const latencyMs = adaptive ? latencyOf(load, LEAST_LATENCY_MS, nowMs) : LEAST_LATENCY_MS;
+    const cost = costOf(latencyMs, load, plan.weights[peer]!);
+    if (cost < least) {
+      best = peer;
+      least = cost;
     }
-    costs[draw] = cost;
-    at = nextRandom(at);
   }
-  const first = drawAlias(table, random);
-  if (keeps(costs[0]!, weights[first]!, least, latencyOfLeast)) return first;
-  at = random;
-  for (let draw = 0; draw < DRAWS; draw++) {
-    const cost = costs[draw]!;
-    if (cost >= 0 && cost <= least * TIE_BAND) return drawAlias(table, at);
-    at = nextRandom(at);
+  for (let peer = 0; best < 0 && peer < plan.count; peer++) {
+    if (!wasTried(peer, request)) best = peer;
   }
-  for (let peer = 0; peer < plan.ids.length; peer++) {
-    if (!wasTried(peer, request)) return peer;
-  }
-  return -1;
+  return best;
 }
 
 /** The lesser of two latencies as last measured; 0: not measured. */
 function faster(latencyMs: number, load: Load | undefined): number {
   if (load === undefined || !(load.latencyMs > 0)) return latencyMs;
-  return latencyMs === 0 || load.latencyMs < latencyMs ? load.latencyMs : latencyMs;
+  return Math.min(latencyMs, load.latencyMs);
 }
 
 /**
@@ -139,17 +173,11 @@ function faster(latencyMs: number, load: Load | undefined): number {
  */
 function latencyOf(load: Load | undefined, floorMs: number, nowMs: number): number {
   if (load === undefined) return floorMs;
-  const latencyMs = fadedLatency(load.latencyMs, load.measuredAtMs, nowMs);
-  return latencyMs > floorMs ? latencyMs : floorMs;
+  return Math.max(fadedLatency(load.latencyMs, load.measuredAtMs, nowMs), floorMs);
 }
 
 function costOf(latencyMs: number, load: Load | undefined, weight: number): number {
   return (latencyMs * ((load === undefined ? 0 : load.inFlight) + 1)) / weight;
-}
-
-/** Whether a peer that was drawn by weight takes the request; `cost` is negative when it was tried. */
-function keeps(cost: number, weight: number, least: number, latencyOfLeast: number): boolean {
-  return cost >= 0 && (cost <= least * TIE_BAND || cost * weight <= latencyOfLeast * TIE_BAND);
 }
 
 /** The next number of a multiplicative sequence: one random number serves a whole pick, alike in both runtimes. */

@@ -1,4 +1,4 @@
-/** What a worker has under way at a peer. */
+/** What a worker has under way at a peer: finite numbers. */
 export interface Load {
   readonly inFlight: number;
   /** As of `measuredAtMs`; see latency.ts. */

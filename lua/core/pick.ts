@@ -13,7 +13,7 @@ const REDRAWS = 8;
  * @returns an index into `plan.ids`, -1 when there is no peer that was not tried
  */
 export function pickPeer(plan: Plan, request: PickRequest): number {
-  if (plan.ids.length <= request.triedCount) return -1;
+  if (plan.count <= request.triedCount) return -1;
   if (plan.algorithm === "weighted-random") return drawUntried(plan, request);
   if (plan.algorithm === "round-robin") return nextUntriedInTurn(plan, request);
   if (plan.algorithm === "consistent-hash") return pickFromRing(plan.ring!, plan.weights, plan.totalWeight, request);
@@ -40,7 +40,7 @@ function nextUntriedInTurn(plan: Plan, request: PickRequest): number {
 }
 
 function firstUntried(plan: Plan, request: PickRequest): number {
-  for (let peer = 0; peer < plan.ids.length; peer++) {
+  for (let peer = 0; peer < plan.count; peer++) {
     if (!wasTried(peer, request)) return peer;
   }
   return -1;

@@ -27,6 +27,8 @@ export interface Plan {
   readonly algorithm: Algorithm;
   /** The peers that take new requests, best first, by id; picks are indices into this array and the next two. */
   readonly ids: readonly string[];
+  /** Their number: the length of a Lua table is found by a search. */
+  readonly count: number;
   readonly weights: readonly number[];
   /** Where each of these peers stands in the list's instances. */
   readonly places: readonly number[];
@@ -88,20 +90,23 @@ export function preparePlan(
   const weights: number[] = [];
   const places: number[] = [];
   let totalWeight = 0;
+  let count = 0;
   for (let i = 0; i < weightsOfList.length; i++) {
     const weight = weightsOfList[i]!;
     if (weight > 0) {
-      ids[ids.length] = list.instances[i]!.id;
-      weights[weights.length] = weight;
-      places[places.length] = i;
+      ids[count] = list.instances[i]!.id;
+      weights[count] = weight;
+      places[count] = i;
       totalWeight += weight;
+      count++;
     }
   }
   const algorithm = algorithmInForce(list.policy, situation.mode);
-  const some = ids.length > 0;
+  const some = count > 0;
   return {
     algorithm,
     ids,
+    count,
     weights,
     places,
     totalWeight,

@@ -7,6 +7,8 @@
  */
 export interface RoundRobin {
   readonly heap: number[];
+  /** Of peers: the length of a Lua table is found by a search. */
+  readonly count: number;
   readonly deadlines: number[];
   readonly weights: readonly number[];
 }
@@ -26,7 +28,7 @@ export function buildRoundRobin(weights: readonly number[], start: number): Roun
     deadlines[i] = (place + 1) / count / weights[i]!;
     heap[i] = i;
   }
-  const order: RoundRobin = { heap, deadlines, weights };
+  const order: RoundRobin = { heap, count, deadlines, weights };
   for (let i = Math.floor(count / 2) - 1; i >= 0; i--) sink(order, i);
   return order;
 }
@@ -40,8 +42,7 @@ export function nextInTurn(order: RoundRobin): number {
 }
 
 function sink(order: RoundRobin, from: number): void {
-  const { heap, deadlines } = order;
-  const count = heap.length;
+  const { heap, count, deadlines } = order;
   const peer = heap[from]!;
   let place = from;
   while (true) {

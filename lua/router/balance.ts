@@ -94,7 +94,7 @@ function beginAttempts(request: RoutedRequest, now: number): PeerLoad | undefine
 /** Exactly as many tries as there are peers for them: after the last one nginx passes on what has gone wrong. */
 function allowTries(request: RoutedRequest): void {
   const { pool, table } = request;
-  const peers = pool.loads.length + (request.probe !== 0 || request.isPinned ? 1 : 0);
+  const peers = pool.plan.count + (request.probe !== 0 || request.isPinned ? 1 : 0);
   const tries = peers < table.maxAttempts ? peers : table.maxAttempts;
   if (tries > 1) balancer.set_more_tries(tries);
 }

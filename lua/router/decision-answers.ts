@@ -109,7 +109,7 @@ function candidatesOf(decision: Decision, plan: Plan): string[] {
   const candidates: string[] = [];
   for (let i = 0; i < plan.ids.length; i++) {
     const cost = decision.costs[i];
-    const wasOut = cost !== undefined && cost < 0;
+    const wasOut = cost !== undefined && cost === Infinity;
     const why = plan.ids[i] === decision.peer ? "picked" : wasOut ? "tried before" : "not picked";
     candidates.push(encodeJson({ id: plan.ids[i], weight: plan.weights[i], cost: wasOut ? undefined : cost, why }));
   }

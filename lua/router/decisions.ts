@@ -76,7 +76,7 @@ export function recordDecision(request: RoutedRequest, load: PeerLoad): void {
   firsts[place] = request.firstDecision;
   facts[place] = request.table.facts;
   algorithms[place] = pool.plan.algorithm;
-  const peerCount = pool.loads.length;
+  const peerCount = pool.plan.count;
   peerCounts[place] = peerCount;
   pools[place] = peerCount <= SCAN_LIMIT ? pool : undefined;
   loads[place] = load;
@@ -91,7 +91,7 @@ export function recordDecision(request: RoutedRequest, load: PeerLoad): void {
   if (how === PICK && pool.looksAtAll) {
     const from = place * SCAN_LIMIT;
     const seen = pool.plan.costs;
-    for (let i = 0; i < seen.length; i++) costs[from + i] = seen[i]!;
+    for (let i = 0; i < peerCount; i++) costs[from + i] = seen[i]!;
   }
 }
 
@@ -115,7 +115,7 @@ export function decisionOf(number: number): Decision | undefined {
   const pool = pools[place];
   const ofPeers: number[] = [];
   if (how === PICK && pool?.looksAtAll === true) {
-    for (let i = 0; i < pool.loads.length; i++) ofPeers[i] = costs[place * SCAN_LIMIT + i]!;
+    for (let i = 0; i < pool.plan.count; i++) ofPeers[i] = costs[place * SCAN_LIMIT + i]!;
   }
   return {
     number,

@@ -112,7 +112,11 @@ test("nginx reloaded five times: nothing but 200, and the lists stay", async () 
     const before = new Set(await childrenOf(stack.pidOf("nginx")));
     process.kill(stack.pidOf("nginx"), "SIGHUP");
     await waitFor("new workers to report", async () => {
-      const { workers } = await status();
+      // The old worker may close a kept-alive connection just as the next question is on its way.
+      const workers = await status().then(
+        (now) => now.workers,
+        () => [],
+      );
       return workers.length === 2 && workers.every(({ pid }) => !before.has(pid));
     });
   }
@@ -128,8 +132,8 @@ test("the leading worker killed: the new one serves by the current list at once,
   const from = traffic.outcomes.length;
   process.kill(leaderPid, "SIGKILL");
   await waitFor("another leader", async () => {
-    const now = await status();
-    return now.leaderPid !== null && now.leaderPid !== leaderPid && now.workers.length === 2;
+    const now = await status().catch(() => undefined);
+    return now !== undefined && now.leaderPid !== null && now.leaderPid !== leaderPid && now.workers.length === 2;
   });
   await waitFor("more traffic", () => traffic.outcomes.length > from + 400);
   expect(traffic.outcomes.slice(from).filter(({ instance }) => instance === "demo-1")).toEqual([]);

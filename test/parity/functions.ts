@@ -11,7 +11,7 @@ import {
 import { explain, formatSubset } from "../../lua/core/explain.ts";
 import { isFailure, isGrpcFailure } from "../../lua/core/failure.ts";
 import { checkObject, checkWhole } from "../../lua/core/field-check.ts";
-import { hashText, hashTextAgain, mix32 } from "../../lua/core/hash.ts";
+import { hashShortText, hashText, mix32 } from "../../lua/core/hash.ts";
 import { buildHashRing, pickFromRing, ringOrder } from "../../lua/core/hash-ring.ts";
 import { fadedLatency, nextLatency } from "../../lua/core/latency.ts";
 import { isMetadataKey, isName } from "../../lua/core/names.ts";
@@ -87,7 +87,7 @@ export function functionsOfCore(bytes: (text: string) => string, testRegex: Rege
     roundHalfUp,
     mix32,
     hashText: keyHash,
-    hashTextAgain: (text: string) => hashTextAgain(bytes(text)),
+    hashShortText: (text: string, multiplier: number) => hashShortText(bytes(text), multiplier),
     escapeText,
     formatPercent,
     formatSubset,

@@ -33,7 +33,7 @@ const crowd = fc
 export const latencyMs = fc.oneof(
   { arbitrary: evenly(16_000).map((eighths) => eighths / 8), weight: 6 },
   fc.double({ min: 0, max: 1e9, noNaN: true }),
-  fc.constantFrom(0, 5, 1e308, Number.POSITIVE_INFINITY, Number.NaN),
+  fc.constantFrom(0, 5, 1e12),
 );
 export const idleMs = fc.oneof({ arbitrary: evenly(40_000), weight: 6 }, fc.constantFrom(0, -1000, 1e12));
 const inFlight = fc.oneof(evenly(3), fc.nat(300), fc.constant(0));

@@ -61,7 +61,7 @@ describe.each(["adaptive", "least-request"] as const)("%s", (algorithm) => {
         // As full as the emptiest would be with one more, give or take the tie and a request.
         const emptiest = Math.min(...inFlight.map((count, i) => (count + 1) / weights[i]!));
         for (const [i, count] of inFlight.entries()) {
-          expect(count).toBeLessThanOrEqual(1 + 1.15 * emptiest * weights[i]! + 1e-9);
+          expect(count).toBeLessThanOrEqual(1 + 1.03 * emptiest * weights[i]! + 1e-9);
         }
       }),
     );
@@ -106,7 +106,7 @@ describe.each(["adaptive", "least-request"] as const)("%s", (algorithm) => {
         const picked = pickPeer(plan, request({ random: first, loads, nowMs: NOW_MS }));
         expect(drawn).toContain(picked);
         const costs = drawn.map((peer) => (loads[peer]!.inFlight + 1) / plan.weights[peer]!);
-        expect(costs[drawn.indexOf(picked)]).toBeLessThanOrEqual(1.15 * Math.min(...costs) + 1e-9);
+        expect(costs[drawn.indexOf(picked)]).toBeLessThanOrEqual(1.03 * Math.min(...costs) + 1e-9);
       }),
     );
   });
@@ -127,10 +127,7 @@ describe.each(["adaptive", "least-request"] as const)("%s", (algorithm) => {
     }
   });
 
-  const anyNumber = fc.oneof(
-    fc.double({ min: 0, max: 1e4, noNaN: true }),
-    fc.constantFrom(0, -1, 1e308, Number.POSITIVE_INFINITY, Number.NaN),
-  );
+  const anyNumber = fc.oneof(fc.double({ min: 0, max: 1e4, noNaN: true }), fc.constantFrom(0, -1, 1e12));
   const anyLoad = fc.record({ inFlight: fc.nat(20), latencyMs: anyNumber, measuredAtMs: anyNumber });
   // Some around the limit of 32, and some of them of weight 0.
   const anyPeers = fc.array(fc.tuple(fc.oneof(anyWeight, fc.constant(0)), anyLoad, fc.boolean()), { maxLength: 60 });

@@ -34,10 +34,16 @@ describe("the latency of a peer", () => {
     );
   });
 
-  it("fades while nothing is measured: to about a third in 4 s, to a hundredth in half a minute", () => {
+  it("keeps half of what is remembered through one fast answer, however long ago the last one was", () => {
+    expect(nextLatency(1000, NOW_MS, 20, NOW_MS + 3_600_000)).toBe(510);
+    expect(nextLatency(1000, NOW_MS, 20, NOW_MS + 8000)).toBe(510);
+    expect(nextLatency(1000, NOW_MS, 20, NOW_MS + 1000)).toBeGreaterThan(700);
+  });
+
+  it("fades while nothing is measured: to a quarter in 6 s, to nothing in 12 s", () => {
     expect(fadedLatency(1000, NOW_MS, NOW_MS)).toBe(1000);
-    expect(Math.abs(fadedLatency(1000, NOW_MS, NOW_MS + 4000) - 1000 / Math.E)).toBeLessThan(5);
-    expect(fadedLatency(1000, NOW_MS, NOW_MS + 30_000)).toBeLessThan(10);
+    expect(fadedLatency(1000, NOW_MS, NOW_MS + 6000)).toBeCloseTo(250, 9);
+    expect(fadedLatency(1000, NOW_MS, NOW_MS + 12_000)).toBeCloseTo(0, 9);
   });
 
   it("never rises and never goes below 0 by fading", () => {
