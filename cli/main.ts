@@ -13,6 +13,7 @@ import { registerPeers } from "./commands/peers.ts";
 import { registerPolicy } from "./commands/policy.ts";
 import { registerScore } from "./commands/score.ts";
 import { registerService } from "./commands/service.ts";
+import { registerSimulate } from "./commands/simulate.ts";
 import { registerStatus } from "./commands/status.ts";
 import { registerUp } from "./commands/up.ts";
 import { registerWait } from "./commands/wait.ts";
@@ -41,15 +42,8 @@ function createProgram(): Command {
     ...[registerUp, registerIpconfig, registerExporter, registerDemoInstance],
     ...[registerService, registerApply, registerDump, registerPolicy],
     ...[registerWeight, registerDrain, registerRestore, registerCanary],
-    ...[
-      registerPeers,
-      registerExplain,
-      registerDecisions,
-      registerScore,
-      registerStatus,
-      registerWait,
-      registerHistory,
-    ],
+    ...[registerPeers, registerExplain, registerDecisions, registerScore, registerSimulate],
+    ...[registerStatus, registerWait, registerHistory],
   ];
   for (const register of registrations) register(program);
   return program;

@@ -6,11 +6,21 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "lua/core": [],
   "lua/router": ["lua/core"],
   "cli/main.ts": ["cli/commands"],
-  "cli/commands": ["cli/ipconfig", "cli/exporter", "cli/stack", "cli/output", "cli/remote", "cli/store"],
+  "cli/commands": [
+    "cli/ipconfig",
+    "cli/exporter",
+    "cli/stack",
+    "cli/simulate",
+    "cli/output",
+    "cli/remote",
+    "cli/store",
+  ],
   "cli/ipconfig": ["cli/store"],
   "cli/exporter": ["cli/store", "cli/status"],
   // It asks the parts that it has started, and its demo instances say how they are.
   "cli/stack": ["cli/remote", "cli/store", "cli/status"],
+  // It has scores as ipconfig gives them, and asks for a service's state.
+  "cli/simulate": ["cli/ipconfig", "cli/remote", "cli/store"],
   "cli/output": [],
   "cli/remote": ["cli/store"],
   "cli/store": [],
