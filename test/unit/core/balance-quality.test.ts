@@ -1,17 +1,16 @@
 import { describe, expect, it } from "vitest";
+import { figuresOf } from "../../../cli/simulate/figures.ts";
 import type { Algorithm } from "../../../lua/core/types.ts";
-import { quantile, simulate } from "./simulation.ts";
+import { simulateServers } from "./simulation.ts";
 
 const LOAD = 0.75;
-const SLOTS = 4;
 
 /** The 99th percentile of the response time of 20 servers, in ms; 8 workers, which know nothing of each other. */
-function p99(algorithm: Algorithm, serviceMs: (server: number) => number): number {
-  const servers = Array.from({ length: 20 }, (_, i) => ({ slots: SLOTS, serviceMs: () => serviceMs(i) }));
-  const capacity = servers.reduce((sum, server) => sum + (SLOTS * 1000) / server.serviceMs(), 0);
-  const requestsPerSecond = LOAD * capacity;
-  const { responseMs } = simulate({ algorithm, servers, requestsPerSecond, requests: 60_000, warmUp: 6000 });
-  return quantile(responseMs, 0.99);
+function p99(algorithm: Algorithm, meanMs: (server: number) => number): number {
+  const servers = Array.from({ length: 20 }, (_, i) => ({ meanMs: meanMs(i) }));
+  const capacity = servers.reduce((sum, server) => sum + 4000 / server.meanMs, 0);
+  const traffic = { requestsPerSecond: LOAD * capacity, requests: 60_000, warmUp: 6000 };
+  return figuresOf(simulateServers(algorithm, servers, traffic)).p99Ms;
 }
 
 describe("how long requests take, simulated", () => {
