@@ -8,6 +8,7 @@ import { keepResults, type Part } from "./results.ts";
 import { benchRouter } from "./router.ts";
 import { benchScale } from "./scale.ts";
 import { benchScores } from "./scores.ts";
+import { benchSimulation } from "./simulation.ts";
 import { benchSlowInstance } from "./slow-instance.ts";
 
 /**
@@ -21,6 +22,7 @@ const benches: Record<string, (report: Report) => Promise<Gate[]>> = {
   convergence: benchConvergence,
   scale: benchScale,
   scores: benchScores,
+  simulation: benchSimulation,
   reporting: benchReporting,
 };
 const MOST_MINUTES = 15;
