@@ -26,8 +26,8 @@ const TWO_32 = 4294967296;
 /** More than a list may have; hashes times this are exact. */
 const OWNERS = 32_768;
 
-/** The shares of the keys are within some 0.7 / sqrt(POINTS * PROBES) of the weights, 4 %. Both are the same for every ring. */
-const POINTS_PER_PEER = 16;
+/** The shares of the keys are within some 0.7 / sqrt(POINTS * PROBES) of the weights, 6 %. Both are the same for every ring. */
+const POINTS_PER_PEER = 8;
 const PROBES = 16;
 
 /** Of linear congruential sequences modulo 2^32 (Knuth; the constants of Numerical Recipes). Its products are exact. */
