@@ -1,7 +1,7 @@
 import { state } from "./dicts.ts";
 import { httpRequest } from "./http-client.ts";
 import { encodeJson, jsonArray } from "./json.ts";
-import { headText, leftEpochs, parsePosition } from "./routes.ts";
+import { headText, leftEpochs, leftEpochsText, parsePosition } from "./routes.ts";
 import { type IpconfigUrl, settings } from "./settings.ts";
 
 /** What a worker applies, as it is reported to ipconfig and shown by the admin API. */
@@ -52,16 +52,26 @@ const underWay = new LuaSet<string>();
 
 /** Tells every ipconfig what the workers apply, when that has changed, and as a sign of life. For the refresh leader. */
 export function reportIfDue(): void {
-  const body = reportBody();
+  const facts = reportedFacts();
   const now = ngx.now();
-  if (body === reported && now - reportedAt < HEARTBEAT_SECONDS) return;
-  reported = body;
+  if (facts === reported && now - reportedAt < HEARTBEAT_SECONDS) return;
+  reported = facts;
   reportedAt = now;
+  const body = reportBody();
   for (const target of settings.urls) {
     if (!underWay.has(target.url)) ngx.timer.at(0, report, target, body);
     // Not now, then with the next tick.
     else reported = "";
   }
+}
+
+/** What a report depends on, as it is in shared memory: looked at with every tick, where to write JSON would cost most of it. */
+function reportedFacts(): string {
+  let facts = `${(state.get("ipconfig") as string | undefined) ?? ""} ${leftEpochsText()}`;
+  for (let worker = 0; worker < ngx.worker.count(); worker++) {
+    facts += ` ${(state.get(`ack:${worker}`) as string | undefined) ?? "-"}`;
+  }
+  return facts;
 }
 
 function reportBody(): string {
