@@ -1,5 +1,5 @@
 import { isIpLiteral } from "../../lua/core/address.ts";
-import { buildServiceList, type Candidate, sameServiceList } from "../../lua/core/service-list.ts";
+import { buildServiceList, type ScoredInstance, sameServiceList } from "../../lua/core/service-list.ts";
 import { MAX_INSTANCES } from "../../lua/core/snapshot-check.ts";
 import type { ServiceList } from "../../lua/core/types.ts";
 import type { Catalog, CatalogService } from "../store/catalog.ts";
@@ -154,8 +154,8 @@ export function createPublisher(scores: Scores): Publisher {
  * The instances of a service with an address that routers can use: those whose name is not resolved yet are left out, and
  * those above the number that a router takes.
  */
-function candidatesOf(catalog: Catalog, name: string, service: CatalogService, scores: Scores): Candidate[] {
-  const candidates: Candidate[] = [];
+function candidatesOf(catalog: Catalog, name: string, service: CatalogService, scores: Scores): ScoredInstance[] {
+  const candidates: ScoredInstance[] = [];
   for (const instance of service.instances.values()) {
     const address = isIpLiteral(instance.address) ? instance.address : catalog.resolved.get(instance.address);
     if (!isIpLiteral(address)) continue;

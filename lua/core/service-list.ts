@@ -3,7 +3,7 @@ import type { Override, Peer, Policy, ServiceList } from "./types.ts";
 import { scoredWeight } from "./weights.ts";
 
 /** A registered instance, its address resolved, with what is known of it. */
-export interface Candidate {
+export interface ScoredInstance {
   readonly id: string;
   readonly name: string;
   readonly address: string;
@@ -24,7 +24,7 @@ export interface Candidate {
 export function buildServiceList(
   version: number,
   policy: Policy | undefined,
-  candidates: readonly Candidate[],
+  candidates: readonly ScoredInstance[],
 ): ServiceList {
   let manual = false;
   for (const candidate of candidates) {

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { buildServiceList, type Candidate, sameServiceList } from "../../../lua/core/service-list.ts";
+import { buildServiceList, type ScoredInstance, sameServiceList } from "../../../lua/core/service-list.ts";
 import { override } from "./fixtures.ts";
 
-const anyCandidate: fc.Arbitrary<Candidate> = fc.record({
+const anyInstance: fc.Arbitrary<ScoredInstance> = fc.record({
   id: fc.stringMatching(/^[a-z]{1,3}$/),
   name: fc.string(),
   address: fc.ipV4(),
@@ -17,7 +17,7 @@ const anyCandidate: fc.Arbitrary<Candidate> = fc.record({
     { nil: undefined, freq: 3 },
   ),
 });
-const candidates = fc.uniqueArray(anyCandidate, { maxLength: 8, selector: ({ id }) => id });
+const candidates = fc.uniqueArray(anyInstance, { maxLength: 8, selector: ({ id }) => id });
 
 describe("the best list", () => {
   it("has every instance once, best first, in whatever order they registered", () => {
