@@ -1,4 +1,4 @@
-import { buildServiceList, type Candidate } from "../../lua/core/service-list.ts";
+import { buildServiceList, type ScoredInstance } from "../../lua/core/service-list.ts";
 import type { Override, Policy, ServiceList } from "../../lua/core/types.ts";
 import { RoutectlError } from "../errors.ts";
 import { fetchServiceList, ipconfigAt } from "../remote/ipconfig.ts";
@@ -11,7 +11,7 @@ export interface ServiceState {
   readonly service: string;
   readonly revision: number;
   readonly policy: Policy;
-  readonly candidates: readonly Candidate[];
+  readonly candidates: readonly ScoredInstance[];
   /** Whether an ipconfig has told the scores; else all instances count as equally good. */
   readonly hasScores: boolean;
 }
@@ -58,7 +58,7 @@ export function listOf(
   weights: ReadonlyMap<string, number>,
   nowMs: number,
 ): ServiceList {
-  const overrideOf = ({ id, override }: Candidate): Override | undefined => {
+  const overrideOf = ({ id, override }: ScoredInstance): Override | undefined => {
     const weight = weights.get(id);
     return weight === undefined ? override : { weight, by: "simulate", reason: "", at: nowMs };
   };

@@ -3,15 +3,15 @@ import type { ServiceState } from "../../../cli/simulate/service-state.ts";
 import { DEFAULT_SETTINGS } from "../../../cli/simulate/settings.ts";
 import { describeWhatIf, predictionTable, sharesTable } from "../../../cli/simulate/tables.ts";
 import { tryWeights, type WhatIf } from "../../../cli/simulate/what-if.ts";
-import type { Candidate } from "../../../lua/core/service-list.ts";
+import type { ScoredInstance } from "../../../lua/core/service-list.ts";
 import type { Algorithm } from "../../../lua/core/types.ts";
 import { NOW_MS, override } from "../core/fixtures.ts";
 
 const settings = { ...DEFAULT_SETTINGS, seconds: 5, routers: [2] };
 
 /** A service of `demo-1`, `demo-2` and so on, whose scores are known. */
-function stateOf(algorithm: Algorithm, members: readonly Partial<Candidate>[]): ServiceState {
-  const candidates = members.map((member, i): Candidate => {
+function stateOf(algorithm: Algorithm, members: readonly Partial<ScoredInstance>[]): ServiceState {
+  const candidates = members.map((member, i): ScoredInstance => {
     const id = `demo-${i + 1}`;
     const place = { id, name: id, address: "127.0.0.1", port: 8081 + i, metadata: {} };
     return { ...place, weight: 100, score: 1, chosen: true, override: undefined, ...member };
@@ -20,7 +20,7 @@ function stateOf(algorithm: Algorithm, members: readonly Partial<Candidate>[]): 
   return { service: "demo", revision: 7, policy, candidates, hasScores: true };
 }
 
-const alike = (count: number): Partial<Candidate>[] => Array.from({ length: count }, () => ({}));
+const alike = (count: number): Partial<ScoredInstance>[] => Array.from({ length: count }, () => ({}));
 
 function whatIf(state: ServiceState, weights: Record<string, number>): WhatIf {
   return tryWeights(state, new Map(Object.entries(weights)), settings, NOW_MS);
