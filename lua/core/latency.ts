@@ -1,9 +1,9 @@
 /** A peer that is slow, and is not measured again, is as good as any other after this time. */
-const FORGOTTEN_MS = 12_000;
+const FORGOTTEN_MS = 10_000;
 const FADING_PER_MS = 1 / FORGOTTEN_MS;
 
 /** The time constant of the moving average. */
-const AVERAGE_MS = 4000;
+const AVERAGE_MS = 3000;
 
 /** So much of it is left after an answer, however old it is: a peer that is tried once in a while may be fast by chance. */
 const LEAST_KEPT = 0.5;
