@@ -8,7 +8,10 @@ import { type Connection, storeOptions, withRead } from "./options.ts";
 
 export function registerStatus(program: Command): void {
   withRead(program.command("status").description("every part: whether it answers, at which revision, in which mode"))
-    .addHelpText("after", "\nExample:\n  $ routectl status -o json\n\nExits with 3 when a part does not answer.")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ routectl status -o json\n\nExits with 3 when a part does not answer, or an etcd member has no quorum.",
+    )
     .action(async (options: ReadOptions, command: Command) => {
       const connection = command.optsWithGlobals<Connection>();
       const { readStatus } = await import("../remote/status.ts");
@@ -18,7 +21,9 @@ export function registerStatus(program: Command): void {
         async () => {
           const status = await readStatus(storeOptions(connection), connection.ipconfig, connection.router);
           const parts = [status.etcd, ...status.ipconfigs, ...status.routers];
-          process.exitCode = parts.every((part) => part.reachable) ? EXIT.ok : EXIT.unreachable;
+          const allAnswer =
+            parts.every((part) => part.reachable) && status.etcd.members.every(({ healthy }) => healthy);
+          process.exitCode = allAnswer ? EXIT.ok : EXIT.unreachable;
           return status;
         },
         (status) => renderTable(["PART", "AT", "STATE", "DETAIL"], rowsOf(status)),
@@ -32,6 +37,11 @@ function rowsOf({ etcd, ipconfigs, exporters, routers, services }: Status): Cell
   const rows: Cell[][] = [
     ["etcd", etcd.url, stateCell(etcd.reachable, "ok"), etcd.error ?? `revision ${etcd.revision}`],
   ];
+  for (const { name, url, healthy, leader, version, error } of etcd.members) {
+    const state: Cell = healthy ? { text: "ok", tone: "good" } : { text: "unhealthy", tone: "bad" };
+    const about = [leader ? "leader" : "", version === null ? "" : `version ${version}`].filter((text) => text !== "");
+    rows.push([`  ${name === null ? "not a member" : `member ${name}`}`, url, state, error ?? about.join(", ")]);
+  }
   for (const { url, reachable, error, revision, epoch } of ipconfigs) {
     rows.push(["ipconfig", url, stateCell(reachable, "ok"), error ?? `revision ${revision}, epoch ${epoch}`]);
   }

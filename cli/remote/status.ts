@@ -1,5 +1,6 @@
 import type { Algorithm, Mode } from "../../lua/core/types.ts";
 import { openStore, type Store, type StoreOptions } from "../store/etcd.ts";
+import { type Member, readMembers } from "../store/members.ts";
 import { decodeStatus, type Sample } from "../store/status.ts";
 import { getJson, splitUrls } from "./http.ts";
 import { fetchRouters, ipconfigAt, type RouterReport } from "./ipconfig.ts";
@@ -13,7 +14,7 @@ interface PartStatus {
 
 /** What `routectl status` shows. */
 export interface Status {
-  readonly etcd: PartStatus & { revision?: number };
+  readonly etcd: PartStatus & { revision?: number; members: readonly Member[] };
   readonly ipconfigs: readonly (PartStatus & { epoch?: string | null; revision?: number })[];
   readonly exporters: readonly ExporterLine[];
   /** Those that were asked, and those that only report to an ipconfig. */
@@ -50,8 +51,9 @@ interface RouterLine {
 export async function readStatus(etcd: StoreOptions, ipconfigUrls: string, routerUrls: string): Promise<Status> {
   const ipconfig = ipconfigAt(ipconfigUrls);
   const router = routerAt(routerUrls);
-  const [{ exporters, ...etcdStatus }, ipconfigs, asked, services] = await Promise.all([
+  const [{ exporters, ...etcdStatus }, members, ipconfigs, asked, services] = await Promise.all([
     askEtcd(etcd),
+    readMembers(etcd),
     Promise.all(splitUrls(ipconfig).map(askIpconfig)),
     Promise.all(splitUrls(router).map(askRouter)),
     getJson<{ services: Status["services"] }>(router, "/v1/services").then(
@@ -67,7 +69,7 @@ export async function readStatus(etcd: StoreOptions, ipconfigUrls: string, route
     seen.add(line.node);
   }
   return {
-    etcd: etcdStatus,
+    etcd: { ...etcdStatus, members },
     exporters,
     ipconfigs: ipconfigs.map(({ routers: _, ...rest }) => rest),
     routers,
@@ -75,7 +77,7 @@ export async function readStatus(etcd: StoreOptions, ipconfigUrls: string, route
   };
 }
 
-async function askEtcd(options: StoreOptions): Promise<Status["etcd"] & Pick<Status, "exporters">> {
+async function askEtcd(options: StoreOptions): Promise<Omit<Status["etcd"], "members"> & Pick<Status, "exporters">> {
   const store = openStore(options);
   try {
     const { revision } = await store.get(store.keys.epoch());

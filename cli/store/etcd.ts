@@ -73,7 +73,8 @@ export const MAX_OPERATIONS = 100;
 const DEFAULT_CALL_TIMEOUT_MS = 1400;
 const PAGE_SIZE = 2000;
 
-export function openStore(options: StoreOptions): Store {
+/** How etcd's client is set up; a call asks each of the hosts at least once before its time is over. */
+export function clientOptions(options: StoreOptions): IOptions {
   const callTimeoutMs = options.callTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS;
   const hosts = options.urls.split(",");
   const attemptTimeoutMs = callTimeoutMs / hosts.length;
@@ -93,6 +94,11 @@ export function openStore(options: StoreOptions): Store {
   if (options.username !== undefined && options.password !== undefined) {
     config.auth = { username: options.username, password: options.password };
   }
+  return config;
+}
+
+export function openStore(options: StoreOptions): Store {
+  const config = clientOptions(options);
   const client = new Etcd3(config);
   // etcd3 closes the whole connection when its last watch is cancelled, and with it the lease that it keeps alive.
   let watchClient: Etcd3 | undefined;
@@ -240,7 +246,8 @@ function startWatch(client: Etcd3, prefix: string, fromRevision: number, handler
   return { close: () => finish(undefined) };
 }
 
-function translateError(error: unknown, urls: string): Error {
+/** What etcd's client throws, as an error that says which etcd and what to do. */
+export function translateError(error: unknown, urls: string): Error {
   if (error instanceof RoutectlError) return error;
   const message = error instanceof Error ? error.message : String(error);
   if (/permission denied|authentication|invalid auth|user name is empty|Unauthenticated/i.test(message)) {

@@ -114,7 +114,7 @@ export async function startEtcd(): Promise<TestEtcd> {
 }
 
 /** Should the test runner itself be killed, the kernel ends etcd (prctl PR_SET_PDEATHSIG, through setpriv). */
-function spawnEtcd(args: readonly string[]): ChildProcess {
+export function spawnEtcd(args: readonly string[]): ChildProcess {
   const [file, first] = hasSetpriv() ? ["setpriv", ["--pdeathsig", "KILL", "--", "etcd"]] : ["etcd", []];
   return spawn(file, [...first, ...args], { stdio: "ignore" });
 }
