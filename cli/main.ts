@@ -79,4 +79,7 @@ function report(error: unknown): number {
   return known ? error.exitCode : EXIT.error;
 }
 
+// Node waits at its end for names that are being resolved, for ten seconds where no name server answers (resolv.conf(5)).
+process.env.RES_OPTIONS ??= "timeout:1 attempts:2";
+
 await main();

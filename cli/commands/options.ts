@@ -72,15 +72,22 @@ function defaultAuthor(): string {
   }
 }
 
+const COMMAND_CALL_TIMEOUT_MS = 1100;
+
 /** Opens etcd for one piece of work. etcd's client is loaded only by commands that need it. */
 export async function useStore<T>(connection: Connection, work: (store: Store) => Promise<T>): Promise<T> {
   const { openStore } = await import("../store/etcd.ts");
-  const store = openStore(storeOptions(connection));
+  const store = openStore(commandStoreOptions(connection));
   try {
     return await work(store);
   } finally {
     store.close();
   }
+}
+
+/** For a command that someone waits for: he knows within two seconds that etcd does not answer, Node's start included. */
+export function commandStoreOptions(connection: Connection) {
+  return { ...storeOptions(connection), callTimeoutMs: COMMAND_CALL_TIMEOUT_MS };
 }
 
 export function storeOptions(connection: Connection) {

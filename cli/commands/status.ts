@@ -4,7 +4,7 @@ import { present, type ReadOptions } from "../output/present.ts";
 import type { Cell } from "../output/table.ts";
 import { formatDuration } from "../output/times.ts";
 import type { Status } from "../remote/status.ts";
-import { type Connection, storeOptions, withRead } from "./options.ts";
+import { type Connection, commandStoreOptions, withRead } from "./options.ts";
 
 export function registerStatus(program: Command): void {
   withRead(program.command("status").description("every part: whether it answers, at which revision, in which mode"))
@@ -19,7 +19,7 @@ export function registerStatus(program: Command): void {
       await present(
         options,
         async () => {
-          const status = await readStatus(storeOptions(connection), connection.ipconfig, connection.router);
+          const status = await readStatus(commandStoreOptions(connection), connection.ipconfig, connection.router);
           const parts = [status.etcd, ...status.ipconfigs, ...status.routers];
           const allAnswer =
             parts.every((part) => part.reachable) && status.etcd.members.every(({ healthy }) => healthy);
