@@ -28,6 +28,7 @@ const needs = [
   { found: () => onPath("openresty") || findCjson(), packages: ["lua-cjson"] },
   { found: () => onPath("etcd"), packages: ["etcd-server"] },
   ...(forTests ? [{ found: () => onPath("luajit"), packages: ["luajit2"] }] : []),
+  ...(forTests ? [{ found: () => onPath("promtool"), packages: ["prometheus"] }] : []),
   ...(forBench ? ["haproxy", "wrk"].map((name) => ({ found: () => onPath(name), packages: [name] })) : []),
 ];
 const luaModules = ["/usr/lib/nginx/modules/ngx_http_lua_module.so", "/usr/share/nginx/modules/ngx_http_lua_module.so"];
@@ -51,7 +52,7 @@ function installDebianPackages() {
   if (!onPath("apt-get")) {
     fail(
       `this is not Debian, so please install these yourself: nginx with the Lua module, lua-resty-core and lua-cjson ` +
-        `(or OpenResty), etcd 3.4 or newer${forTests ? ", OpenResty's luajit" : ""}${forBench ? ", haproxy, wrk" : ""}; missing here: ${missing.join(", ")}`,
+        `(or OpenResty), etcd 3.4 or newer${forTests ? ", OpenResty's luajit, promtool" : ""}${forBench ? ", haproxy, wrk" : ""}; missing here: ${missing.join(", ")}`,
     );
   }
   if (!isRoot && !onPath("sudo")) fail(`as root, please run: ${command}`);
