@@ -8,7 +8,7 @@ import type { RouterSample } from "./support/watch.ts";
 const { skipped } = inject("docker");
 const WORKERS = 2;
 const ERRORS_A_WORKER = 5;
-/** An instance that is silent is down for the exporter after three seconds, and has no weight within two more. */
+/** An instance that is silent is down for the exporter after five seconds at most, and has no weight within another. */
 const EXPORTER_SAYS_MS = 6000;
 
 describe.skipIf(skipped !== undefined)("faults of instances", () => {
@@ -45,10 +45,13 @@ describe.skipIf(skipped !== undefined)("faults of instances", () => {
     await system.settled();
   });
 
-  const pauseFor = async (ms: number): Promise<{ from: number; to: number }> => {
+  /** Longer than clients are patient: those who give up must not make the instance look free. */
+  const PAUSE_MS = 11_000;
+
+  const pause = async (): Promise<{ from: number; to: number }> => {
     await system.pause("demo-3");
     const from = performance.now();
-    await delay(ms);
+    await delay(PAUSE_MS);
     const to = performance.now();
     await system.on("demo-3", "unpause");
     await delay(1000);
@@ -57,23 +60,21 @@ describe.skipIf(skipped !== undefined)("faults of instances", () => {
     return { from, to };
   };
 
-  test("an instance paused: nothing fails after three seconds", async () => {
-    // nginx can't tell an instance that hangs from one that takes its time, unless the policy says how long that may be.
-    await system.must("policy", "set", "demo", "--per-try-timeout", "1s", "--wait");
-    const { from, to } = await pauseFor(8000);
-    await system.must("policy", "set", "demo", "--per-try-timeout", "none", "--wait");
+  test("an instance paused, with the second a try that docker/demo.yaml allows: nothing fails", async () => {
+    const { from } = await pause();
     const late = failuresOf(recording.outcomes, from + 3000);
-    await figure("instance paused, 1 s a try", `${summaryOf(recording.outcomes)}; ${late.length} failed after 3 s`);
-    expect(describeFailures(late)).toEqual({});
-    expect(sharesOf(recording.outcomes, from + 3000, to)["demo-3"]).toBeUndefined();
+    await figure("instance paused (1 s a try)", `${summaryOf(recording.outcomes)}; ${late.length} failed after 3 s`);
+    expect(describeFailures(failuresOf(recording.outcomes))).toEqual({});
   });
 
-  test("an instance paused, without any timeout: it is left out when the exporter says so", async () => {
-    const { from, to } = await pauseFor(10_000);
+  test("an instance paused, without a timeout in its policy: it is left out when the exporter says so", async () => {
+    await system.must("policy", "set", "demo", "--per-try-timeout", "none", "--wait");
+    const { from, to } = await pause();
+    await system.must("policy", "set", "demo", "--per-try-timeout", "1s", "--wait");
     const [late, later] = [3000, EXPORTER_SAYS_MS].map((ms) => failuresOf(recording.outcomes, from + ms));
     await figure(
-      "instance paused, no timeout in its policy",
-      `${summaryOf(recording.outcomes)}; ${late!.length} failed after 3 s`,
+      "  the same without a timeout",
+      `${summaryOf(recording.outcomes)}; ${late!.length} failed after 3 s, ${later!.length} after 6 s`,
     );
     expect(describeFailures(later!)).toEqual({});
     expect(sharesOf(recording.outcomes, from + EXPORTER_SAYS_MS, to)["demo-3"]).toBeUndefined();
@@ -113,7 +114,7 @@ describe.skipIf(skipped !== undefined)("faults of instances", () => {
   });
 
   test("an instance that comes and goes once a second for a minute: the others keep their share", async () => {
-    // Shares by weight alone: `adaptive` goes by what the instances' latency is on a busy machine.
+    // Shares by weight: `adaptive` gives more to those whose answers come sooner.
     await system.must("policy", "set", "demo", "--algorithm", "weighted-random", "--wait");
     const from = performance.now();
     const flap = [
