@@ -2,6 +2,7 @@
 #   docker build -f docker/routectl.Dockerfile -t routectl .
 ARG NODE_IMAGE=node:22-bookworm-slim
 
+# As far as the build the same as in router.Dockerfile: what one has built is in the cache for the other.
 FROM ${NODE_IMAGE} AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
@@ -9,8 +10,8 @@ RUN npm ci --no-audit --no-fund --ignore-scripts
 COPY tsconfig.json ./
 COPY cli cli
 COPY lua lua
-RUN npm run --silent build && chmod 755 dist/node/cli/main.js
-RUN npm prune --omit=dev --no-audit --no-fund --ignore-scripts
+RUN npm run --silent build
+RUN chmod 755 dist/node/cli/main.js && npm prune --omit=dev --no-audit --no-fund --ignore-scripts
 
 FROM ${NODE_IMAGE}
 LABEL org.opencontainers.image.title="routectl" \

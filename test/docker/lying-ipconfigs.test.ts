@@ -1,5 +1,11 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
+import { parse } from "yaml";
+import { expressionsOf, metricsIn, readDashboard } from "../support/dashboard.ts";
+import { ROOT } from "../support/root.ts";
+import { waitFor } from "../support/wait.ts";
 import { type Recording, startRecording } from "./support/recorder.ts";
 import { figure, type System, startSystem } from "./support/system.ts";
 import {
@@ -78,4 +84,38 @@ describe.skipIf(skipped !== undefined)("ipconfigs that answer rubbish", () => {
     expect(metrics).toContain('routectl_service_mode{service="demo",mode="fallback"} 1');
     expect(freshAfter).toBeLessThan(FRESH_WITHIN_MS);
   });
+
+  test("by now there is every metric that the dashboard and the alerts name", async () => {
+    // Nothing listens there: it is ejected.
+    const instance = ["--id", "demo-6", "--address", "helper", "--port", "8099"];
+    await system.must("service", "register", "demo", ...instance, "--wait");
+    const pageOf = async (url: string): Promise<string> => {
+      const script = `fetch("${url}/metrics").then((r) => r.text()).then(console.log)`;
+      return (await system.exec("routectl", ["node", "-e", script])).stdout;
+    };
+    const parts = [
+      "router-1:9145",
+      "router-2:9145",
+      "ipconfig-1:9146",
+      "ipconfig-2:9146",
+      "exporter-1:9147",
+      "exporter-2:9147",
+    ];
+    const alerts = parse(await readFile(join(ROOT, "docker/prometheus/alerts.yml"), "utf8")) as Alerts;
+    const rules = alerts.groups.flatMap(({ rules }) => rules.map(({ expr }) => expr));
+    const named = metricsIn([...expressionsOf(readDashboard()), ...rules]);
+    let missing: string[] = [];
+    await waitFor("every metric", async () => {
+      const pages = await Promise.all(parts.map((part) => pageOf(`http://${part}`)));
+      const there = new Set([...pages.join("\n").matchAll(/^# TYPE (\w+) /gm)].map(([, name]) => name!));
+      missing = [...named].filter((name) => !there.has(name));
+      return missing.length === 0;
+    }).catch(() => undefined);
+    expect(missing).toEqual([]);
+    expect(named.size).toBeGreaterThan(15);
+  });
 });
+
+interface Alerts {
+  readonly groups: readonly { readonly rules: readonly { readonly expr: string }[] }[];
+}

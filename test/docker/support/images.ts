@@ -12,6 +12,8 @@ const NODE_HERE = "routectl-test/node";
 export const TOOLS = "routectl-test/tools";
 /** Of the images and systems of this directory, so that the tests of another one may run at the same time. */
 export const TAG = `test-${createHash("sha256").update(ROOT).digest("hex").slice(0, 8)}`;
+/** Debian's, since there may be no registry. */
+export const PROMETHEUS = "routectl-test/prometheus";
 /** routectl in a container whose clock is an hour ahead. */
 const LATE = `routectl-test/late:${TAG}`;
 
@@ -28,8 +30,11 @@ export async function buildImages(env: Readonly<Record<string, string>>): Promis
   await build("docker/routectl.Dockerfile", `routectl:${TAG}`, "--build-arg", `NODE_IMAGE=${node}`);
   await build("docker/router.Dockerfile", `routectl-router:${TAG}`, "--build-arg", `NODE_IMAGE=${node}`);
   await buildFrom(TOOLS, DEBIAN, "iptables", [], env);
+  await buildFrom(PROMETHEUS, DEBIAN, "prometheus", PROMETHEUS_LINES, env);
   await buildFrom(LATE, `routectl:${TAG}`, "libfaketime", LATE_LINES, env);
 }
+
+const PROMETHEUS_LINES = ["RUN install -d -o nobody /prometheus", "USER nobody", 'ENTRYPOINT ["prometheus"]'];
 
 /** The monotonic clock is left alone, as it is where only the time of day is wrong. */
 const LATE_LINES = [

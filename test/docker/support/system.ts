@@ -6,12 +6,16 @@ import { ROOT } from "../../support/root.ts";
 import { waitFor } from "../../support/wait.ts";
 import { must, type Run, run } from "./command.ts";
 import { composeCommand } from "./engine.ts";
-import { TAG, TOOLS } from "./images.ts";
+import { PROMETHEUS, TAG, TOOLS } from "./images.ts";
 import { readRouter } from "./watch.ts";
 
 /** The whole system in containers, under a name and on ports of its own. */
 export interface System {
   readonly routers: readonly RouterAt[];
+  /** Where Prometheus is, with its profile. */
+  readonly prometheus: string;
+  /** From `compose up` until both routers route to all instances. */
+  startMs(): number;
   /** Any docker command; fails the test when it fails. */
   docker(...args: string[]): Promise<string>;
   /** The same with the container of a service as last argument: `on("etcd-1", "kill")`. */
@@ -55,8 +59,15 @@ const SETTLE_TIMEOUT_MS = 60_000;
 export async function startSystem(name: string, settings: Readonly<Record<string, string>> = {}): Promise<System> {
   const { env: engine } = inject("docker");
   const project = `routectl-${TAG}-${name}`;
-  const ports = await Promise.all(Array.from({ length: 5 }, () => freePort()));
-  const [router1, admin1, router2, admin2, helper] = ports as [number, number, number, number, number];
+  const ports = await Promise.all(Array.from({ length: 6 }, () => freePort()));
+  const [router1, admin1, router2, admin2, helper, prometheus] = ports as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   const env = {
     ...engine,
     ROUTECTL_TAG: TAG,
@@ -65,6 +76,8 @@ export async function startSystem(name: string, settings: Readonly<Record<string
     ROUTER_1_ADMIN_PORT: `${admin1}`,
     ROUTER_2_PORT: `${router2}`,
     ROUTER_2_ADMIN_PORT: `${admin2}`,
+    PROMETHEUS_IMAGE: PROMETHEUS,
+    PROMETHEUS_PORT: `${prometheus}`,
     HELPER_PORT: `${helper}`,
     HELPER_FILE: join(ROOT, "test/docker/helper.mjs"),
     ...settings,
@@ -110,10 +123,14 @@ export async function startSystem(name: string, settings: Readonly<Record<string
       "status=paused",
     );
     if (paused !== "") await docker("unpause", ...paused.split("\n"));
-    await compose("--profile", "late", "down", "-v", "-t", "1", "--remove-orphans");
+    await compose("--profile", "late", "--profile", "prometheus", "down", "-v", "-t", "1", "--remove-orphans");
   };
+  let startedAt = 0;
+  let settledAt = 0;
   const system: System = {
     routers,
+    prometheus: `http://127.0.0.1:${prometheus}`,
+    startMs: () => settledAt - startedAt,
     docker,
     on: async (service, ...args) => docker(...args, await idOf(service)),
     pause: async (service) => {
@@ -156,8 +173,10 @@ export async function startSystem(name: string, settings: Readonly<Record<string
   };
   try {
     await close();
+    startedAt = performance.now();
     await compose("up", "-d", "--no-build");
     await system.settled();
+    settledAt = performance.now();
     return system;
   } catch (error) {
     const logs = await compose("logs", "--tail", "10").catch(String);
