@@ -21,13 +21,15 @@ export interface DockerContext {
   readonly figuresFile: string;
 }
 
+const NOT_IN_CI = [undefined, "", "0", "false"];
+
 /** Provides an engine and the images, and says at the end what the tests have measured. */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   const directory = await mkdtemp(join(tmpdir(), "routectl-figures-"));
   const figuresFile = join(directory, "figures");
   const engine = await provideEngine();
   if (typeof engine === "string") {
-    if (process.env.CI !== undefined) throw new Error(`the docker tests can't run: ${engine}`);
+    if (!NOT_IN_CI.includes(process.env.CI)) throw new Error(`the docker tests can't run: ${engine}`);
     process.stderr.write(`docker tests are skipped: ${engine}\n`);
     project.provide("docker", { skipped: engine, env: {}, figuresFile });
     return () => rm(directory, { recursive: true });
