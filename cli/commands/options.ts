@@ -72,7 +72,7 @@ function defaultAuthor(): string {
   }
 }
 
-const COMMAND_CALL_TIMEOUT_MS = 1100;
+const COMMAND_CALL_TIMEOUT_MS = 1000;
 
 /** Opens etcd for one piece of work. etcd's client is loaded only by commands that need it. */
 export async function useStore<T>(connection: Connection, work: (store: Store) => Promise<T>): Promise<T> {

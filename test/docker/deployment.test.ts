@@ -31,7 +31,7 @@ interface Status {
 describe.skipIf(skipped !== undefined)("the compose file", () => {
   let system: System;
   beforeAll(async () => {
-    system = await startSystem("deployment");
+    system = await startSystem("deployment", { HEALTHCHECK_INTERVAL: "5s" });
   });
   afterAll(async () => {
     await system?.close();

@@ -78,6 +78,7 @@ export async function startSystem(name: string, settings: Readonly<Record<string
     ROUTER_2_ADMIN_PORT: `${admin2}`,
     PROMETHEUS_IMAGE: PROMETHEUS,
     PROMETHEUS_PORT: `${prometheus}`,
+    HEALTHCHECK_INTERVAL: "2m",
     HELPER_PORT: `${helper}`,
     HELPER_FILE: join(ROOT, "test/docker/helper.mjs"),
     ...settings,
