@@ -14,7 +14,8 @@ const HOLD_MS = 2000;
 const DEADLINE_MS = 3500;
 
 const FIRST_BACKOFF_MS = 50;
-const MOST_BACKOFF_MS = 1000;
+/** With the second that a connection may take, less than the two within which a router is fresh again. */
+const MOST_BACKOFF_MS = 700;
 
 /** A replica that answers at once though it has nothing new is asked this often at most. */
 const IDLE_INTERVAL_MS = 200;
