@@ -9,13 +9,13 @@ const AVERAGE_MS = 3000;
 const LEAST_KEPT = 0.5;
 
 /**
- * A peer's latency as of now. It fades while nothing is measured, by the square of the time that is left, so that a peer
- * that was slow once is tried again soon, and one that is very slow not much later.
+ * A peer's latency as of now. It fades evenly while nothing is measured, so that a peer that was slow once is tried again,
+ * and one that was very slow not much later.
  * @param latencyMs as of `measuredAtMs`
  */
 export function fadedLatency(latencyMs: number, measuredAtMs: number, nowMs: number): number {
   const left = Math.max(0, 1 - Math.max(0, nowMs - measuredAtMs) * FADING_PER_MS);
-  return latencyMs * left * left;
+  return latencyMs * left;
 }
 
 /**

@@ -18,7 +18,9 @@ const LEAST_LATENCY_MS = 5;
 
 /**
  * The peer that a draw by weight names, unless another's cost is clearly less. The cost is the requests in flight, this
- * one included, in relation to the weight, for `adaptive` times latency.
+ * one included, in relation to the weight, for `adaptive` times the latency to the power of 1.5: a latency that goes by
+ * its peaks makes too much of chance at a fast peer, so that by the latency alone a slow one would get a request whenever
+ * a few are under way at each of the others (ARCHITECTURE.md has the figures).
  *
  * By cost alone an idle service would send everything to its heaviest peer; so a peer also keeps what is drawn for it
  * when, its weight apart, the request waits there hardly longer than at an idle peer as fast as the one of the least
@@ -53,7 +55,7 @@ function bestOfAll(plan: Plan, request: PickRequest): number {
   if (costs[drawn]! <= limit) return drawn;
   const best = peerThatCosts(least, plan);
   const latencyOfBest = adaptive ? latencyOf(loads[best], floorMs, nowMs) : floorMs;
-  if (costs[drawn]! * weights[drawn]! <= TIE_BAND * latencyOfBest) return drawn;
+  if (costs[drawn]! * weights[drawn]! <= TIE_BAND * slownessOf(latencyOfBest)) return drawn;
   return secondLeast > limit ? best : drawTied(limit, plan, nextRandom(request.random));
 }
 
@@ -132,7 +134,7 @@ function bestOfDraws(plan: Plan, request: PickRequest): number {
   const limit = TIE_BAND * least;
   if (costOfA <= limit) return a;
   const msOfBest = least === costOfB ? msOfB : least === costOfC ? msOfC : least === costOfD ? msOfD : msOfE;
-  if (costOfA * weights[a]! <= TIE_BAND * msOfBest) return a;
+  if (costOfA * weights[a]! <= TIE_BAND * slownessOf(msOfBest)) return a;
   if (costOfB <= limit) return b;
   if (costOfC <= limit) return c;
   return costOfD <= limit ? d : e;
@@ -180,7 +182,12 @@ function latencyOf(load: Load | undefined, floorMs: number, nowMs: number): numb
 }
 
 function costOf(latencyMs: number, load: Load | undefined, weight: number): number {
-  return (latencyMs * ((load === undefined ? 0 : load.inFlight) + 1)) / weight;
+  return (slownessOf(latencyMs) * ((load === undefined ? 0 : load.inFlight) + 1)) / weight;
+}
+
+/** What a latency counts as in a cost. */
+function slownessOf(latencyMs: number): number {
+  return latencyMs * Math.sqrt(latencyMs);
 }
 
 /** The next number of a multiplicative sequence: one random number serves a whole pick, alike in both runtimes. */

@@ -165,10 +165,11 @@ describe("least-request", () => {
 });
 
 describe("adaptive", () => {
-  it("goes by latency times requests in flight", () => {
+  it("goes by latency, to the power of 1.5, times requests in flight", () => {
     const plan = planOf("adaptive", [1, 1]);
     expect(countPicks(plan, 100, [loadOf(0, 40), loadOf(2, 10)])).toEqual([0, 100]);
-    expect(countPicks(plan, 100, [loadOf(0, 40), loadOf(4, 10)])).toEqual([100, 0]);
+    expect(countPicks(plan, 100, [loadOf(0, 40), loadOf(6, 10)])).toEqual([0, 100]);
+    expect(countPicks(plan, 100, [loadOf(0, 40), loadOf(8, 10)])).toEqual([100, 0]);
   });
 
   it("takes latencies within the clock's noise for equal", () => {

@@ -40,9 +40,9 @@ describe("the latency of a peer", () => {
     expect(nextLatency(1000, NOW_MS, 20, NOW_MS + 1000)).toBeGreaterThan(650);
   });
 
-  it("fades while nothing is measured: to a quarter in 5 s, to nothing in 10 s", () => {
+  it("fades while nothing is measured: to half in 5 s, to nothing in 10 s", () => {
     expect(fadedLatency(1000, NOW_MS, NOW_MS)).toBe(1000);
-    expect(fadedLatency(1000, NOW_MS, NOW_MS + 5000)).toBeCloseTo(250, 9);
+    expect(fadedLatency(1000, NOW_MS, NOW_MS + 5000)).toBeCloseTo(500, 9);
     expect(fadedLatency(1000, NOW_MS, NOW_MS + 10_000)).toBeCloseTo(0, 9);
   });
 
