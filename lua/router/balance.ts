@@ -112,7 +112,7 @@ function endFailedAttempt(request: RoutedRequest, now: number): void {
     lastAttempt("upstream_bytes_received") === "0";
   if (isStale) {
     request.forgiven = true;
-    if (request.load !== undefined) request.load.staleInARow++;
+    if (request.load !== undefined) request.load.answeredAtMs -= MOST_IDLE_MS / MOST_STALE_IN_A_ROW;
     // A user who belongs to this peer stays there; any other request does as well elsewhere.
     if (request.pool.plan.algorithm === "consistent-hash") request.triedCount = 0;
     countAttempt(request, undefined);
@@ -126,11 +126,11 @@ function endFailedAttempt(request: RoutedRequest, now: number): void {
 
 /**
  * Whether this worker can have a kept-alive connection to a peer: new ones, too, show no connect time on a fast network. A
- * peer that closes one connection after the other without an answer is at fault all the same.
+ * peer that closes one connection after the other without an answer uses that up, and is at fault all the same.
  */
 function mayBeStale(load: PeerLoad | undefined, now: number): boolean {
   if (load === undefined) return true;
-  return now - load.answeredAtMs <= MOST_IDLE_MS && load.staleInARow < MOST_STALE_IN_A_ROW;
+  return now - load.answeredAtMs <= MOST_IDLE_MS;
 }
 
 /**

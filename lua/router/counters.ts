@@ -20,7 +20,7 @@ export function flushCounters(): void {
       for (const [id, peer] of load.peers) {
         if (peer.selections > 0) counters.incr(`selections ${service} ${id}`, peer.selections, 0);
         peer.selections = 0;
-        if (peer.inFlight !== peer.inFlightTold) toldInFlight(peer);
+        if (peer.inFlight !== peer.inFlightTold) toldInFlight(service, peer);
         for (const [code, count] of peer.responses) {
           rememberCode(code);
           counters.incr(`responses ${service} ${id} ${code}`, count, 0);

@@ -49,8 +49,14 @@ export function untilOf(load: PeerLoad): number | undefined {
 }
 
 /** Leaves a peer out for a while; one that is ejected already stays so, unless it has just failed a probe. */
-export function ejectPeer(load: PeerLoad, settings: EjectionSettings, why: string, probed: boolean): void {
-  const { service, id, place } = load;
+export function ejectPeer(
+  service: string,
+  load: PeerLoad,
+  settings: EjectionSettings,
+  why: string,
+  probed: boolean,
+): void {
+  const { id, place } = load;
   const isEjected = untilOf(load) !== undefined;
   if (isEjected && !probed) return;
   const now = nowMs();
@@ -70,8 +76,8 @@ export function ejectPeer(load: PeerLoad, settings: EjectionSettings, why: strin
 }
 
 /** Lets a peer have traffic again. */
-export function releasePeer(load: PeerLoad): void {
-  const { service, id, place } = load;
+export function releasePeer(service: string, load: PeerLoad): void {
+  const { id, place } = load;
   health.delete(`probe ${place}`);
   health.delete(`until ${place}`);
   health.set(`released ${place}`, nowMs(), MEMORY_SECONDS);

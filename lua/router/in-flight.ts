@@ -16,8 +16,8 @@ export function joinInFlight(): void {
 }
 
 /** Tells the others how many requests this worker has in flight at a peer. */
-export function toldInFlight(load: PeerLoad): void {
-  const key = keyOf(ngx.worker.pid(), load.service, load.id);
+export function toldInFlight(service: string, load: PeerLoad): void {
+  const key = keyOf(ngx.worker.pid(), service, load.id);
   if (load.inFlight === 0) counters.delete(key);
   else counters.set(key, load.inFlight);
   load.inFlightTold = load.inFlight;

@@ -19,7 +19,6 @@ const SUSPECTED_MS = 2000;
 /** A peer has answered as it should. */
 export function noteSuccess(load: PeerLoad): void {
   load.answers++;
-  load.staleInARow = 0;
   if (load.consecutiveFailures === 0) return;
   load.consecutiveFailures = 0;
   if (load.unanswered > 0) forgetUnanswered(load);
@@ -43,7 +42,7 @@ export function noteFailure(table: RouteTable, load: PeerLoad, isUnanswered: boo
   }
   if (why === undefined) return;
   forgetFailures(load);
-  ejectPeer(load, ejection, why, false);
+  ejectPeer(table.service, load, ejection, why, false);
 }
 
 /** Forgets a part of what was counted; to be called once a second. */

@@ -85,7 +85,7 @@ export function judgeProbingStreams(): void {
     if (lives && now - sinceMs < STREAM_LIVES_MS) continue;
     if (lives) {
       request.probe = 0;
-      releasePeer(request.load!);
+      releasePeer(request.table.service, request.load!);
     }
     streams.splice(i, 1);
   }

@@ -33,7 +33,8 @@ export function countSuccess(request: RoutedRequest, status: number, latencyMs: 
   noteLatency(request, latencyMs);
   noteSuccess(load);
   load.answeredAtMs = load.measuredAtMs;
-  if (request.probe !== 0 || (table.usesEjected && table.usedThoughEjected.has(load.id))) releasePeer(load);
+  if (request.probe !== 0 || (table.usesEjected && table.usedThoughEjected.has(load.id)))
+    releasePeer(table.service, load);
   countAttempt(request, status);
 }
 
@@ -46,7 +47,7 @@ export function countFailure(request: RoutedRequest, status: number, isUnanswere
   if (load === undefined) return;
   noteLatency(request, Math.max(FAILURE_LATENCY_MS, nowMs() - request.attemptAtMs));
   if (request.probe !== 0 && holdsProbe(load, request.probe)) {
-    ejectPeer(load, table.ejection, `a request that tried it was answered ${status}`, true);
+    ejectPeer(table.service, load, table.ejection, `a request that tried it was answered ${status}`, true);
     request.probe = 0;
   } else noteFailure(table, load, isUnanswered);
   countAttempt(request, status);
