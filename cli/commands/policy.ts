@@ -21,13 +21,14 @@ export function registerPolicy(program: Command): void {
     .addHelpText("after", "\nExample:\n  $ routectl policy get demo -o yaml")
     .action(async (service: string, options: ReadOptions, command: Command) => {
       const connection = command.optsWithGlobals<Connection>();
-      const { policyOf, readCatalog } = await import("../store/catalog.ts");
+      const { policyOf, readCatalogOf } = await import("../store/catalog.ts");
       const { requireService } = await import("../store/lookup.ts");
       const { policyFields } = await import("../store/policy-text.ts");
       const { renderTable } = await import("../output/table.ts");
       await present(
         options,
-        async () => policyOf(requireService(await useStore(connection, (store) => readCatalog(store)), service)),
+        async () =>
+          policyOf(requireService(await useStore(connection, (store) => readCatalogOf(store, service)), service)),
         (found) => renderTable(["FIELD", "VALUE"], policyFields(found)),
       );
     });

@@ -70,10 +70,10 @@ export function registerScore(program: Command): void {
     .addHelpText("after", "\nExample:\n  $ routectl score record demo -f demo.jsonl --for 1h")
     .action(async (service: string, options: { filename: string; for?: number }, command: Command) => {
       const { recordSamples } = await import("../ipconfig/scoring/record.ts");
-      const { readCatalog } = await import("../store/catalog.ts");
+      const { readCatalogOf } = await import("../store/catalog.ts");
       const { requireService } = await import("../store/lookup.ts");
       await useStore(command.optsWithGlobals<Connection>(), async (store) => {
-        requireService(await readCatalog(store), service);
+        requireService(await readCatalogOf(store, service), service);
         const file = createWriteStream(options.filename, { flags: "a" });
         const failed = new Promise<never>((_, reject) => {
           file.once("error", (error) =>

@@ -54,13 +54,13 @@ export function registerService(program: Command): void {
     .addHelpText("after", "\nExample:\n  $ routectl service get demo -o yaml")
     .action(async (name: string, options: ReadOptions, command: Command) => {
       const connection = command.optsWithGlobals<Connection>();
-      const { policyOf, readCatalog } = await import("../store/catalog.ts");
+      const { policyOf, readCatalogOf } = await import("../store/catalog.ts");
       const { requireService } = await import("../store/lookup.ts");
       const { renderTable } = await import("../output/table.ts");
       await present(
         options,
         async () => {
-          const found = requireService(await useStore(connection, (store) => readCatalog(store)), name);
+          const found = requireService(await useStore(connection, (store) => readCatalogOf(store, name)), name);
           const instances = [...found.instances.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
           return { service: name, policy: policyOf(found), instances };
         },

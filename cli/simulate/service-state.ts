@@ -2,7 +2,7 @@ import { buildServiceList, type ScoredInstance } from "../../lua/core/service-li
 import type { Override, Policy, ServiceList } from "../../lua/core/types.ts";
 import { RoutectlError } from "../errors.ts";
 import { fetchServiceList, ipconfigAt } from "../remote/ipconfig.ts";
-import { policyOf, readCatalog } from "../store/catalog.ts";
+import { policyOf, readCatalogOf } from "../store/catalog.ts";
 import type { Store } from "../store/etcd.ts";
 import { requireInstance, requireService } from "../store/lookup.ts";
 
@@ -27,7 +27,7 @@ export async function readServiceState(
   store: Store,
   ipconfig: string,
 ): Promise<ServiceState> {
-  const catalog = await readCatalog(store);
+  const catalog = await readCatalogOf(store, service);
   const found = requireService(catalog, service);
   for (const id of weights.keys()) requireInstance(service, found, id);
   const scored = await fetchServiceList(ipconfigAt(ipconfig), service).catch((error: unknown) => {

@@ -1,6 +1,6 @@
 import { formatSubset } from "../../lua/core/explain.ts";
 import type { Policy, Rule } from "../../lua/core/types.ts";
-import { type CatalogService, policyOf, readCatalog } from "./catalog.ts";
+import { type CatalogService, policyOf, readCatalogOf } from "./catalog.ts";
 import type { Outcome } from "./change.ts";
 import type { Store } from "./etcd.ts";
 import { requireService } from "./lookup.ts";
@@ -74,7 +74,7 @@ export interface ListedRule extends Rule {
 
 /** The rules of a service, in the order in which they are looked at; `hashOn` also where it is the policy's. */
 export async function listCanaries(store: Store, service: string): Promise<ListedRule[]> {
-  const found = requireService(await readCatalog(store), service);
+  const found = requireService(await readCatalogOf(store, service), service);
   const policy = policyOf(found);
   return (policy.rules ?? []).map((rule, i) => ({
     rule: i + 1,

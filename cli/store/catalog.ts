@@ -1,4 +1,5 @@
 import { isIpLiteral } from "../../lua/core/address.ts";
+import { isName } from "../../lua/core/names.ts";
 import { DEFAULT_POLICY } from "../../lua/core/policy.ts";
 import type { Override, Policy } from "../../lua/core/types.ts";
 import type { Change, KeyValue, Store } from "./etcd.ts";
@@ -185,6 +186,19 @@ export async function readCatalog(store: Store, onInvalid?: InvalidHandler): Pro
     store.list(`${store.keys.prefix}/overrides/`),
   ]);
   catalog.reconcile([...services.items, ...overrides.items], services.revision);
+  return catalog;
+}
+
+/** The same of one service alone; of all of them where it is not there, so that the nearest name can be told. */
+export async function readCatalogOf(store: Store, service: string): Promise<Catalog> {
+  if (!isName(service)) return readCatalog(store);
+  const catalog = createCatalog(store.keys);
+  const [own, overrides] = await Promise.all([
+    store.list(store.keys.service(service)),
+    store.list(store.keys.overrides(service)),
+  ]);
+  if (own.items.length === 0) return readCatalog(store);
+  catalog.reconcile([...own.items, ...overrides.items], own.revision);
   return catalog;
 }
 

@@ -1,4 +1,4 @@
-import { readCatalog } from "./catalog.ts";
+import { readCatalogOf } from "./catalog.ts";
 import type { Store } from "./etcd.ts";
 import { requireService } from "./lookup.ts";
 import { type HistoryEntry, historySchema } from "./schemas.ts";
@@ -10,7 +10,7 @@ export interface ListedHistory extends HistoryEntry {
 /** What was done to a service, newest first. A service that is gone still has its history. */
 export async function readHistory(store: Store, service: string, limit: number): Promise<ListedHistory[]> {
   const { items } = await store.list(store.keys.histories(service));
-  if (items.length === 0) requireService(await readCatalog(store), service);
+  if (items.length === 0) requireService(await readCatalogOf(store, service), service);
   const entries: ListedHistory[] = [];
   for (const { value, modRevision } of items) {
     const parsed = historySchema.safeParse(safeJson(value));

@@ -1,5 +1,5 @@
 import type { Override } from "../../lua/core/types.ts";
-import { readCatalog } from "./catalog.ts";
+import { readCatalog, readCatalogOf } from "./catalog.ts";
 import { type Author, commitChange, inTransactions, type Outcome } from "./change.ts";
 import type { Expectation, Operation, Store } from "./etcd.ts";
 import { requireInstance, requireService } from "./lookup.ts";
@@ -25,7 +25,7 @@ export interface SetWeights extends Author {
  * so that they end even if every tool is dead.
  */
 export async function setWeights(store: Store, service: string, request: SetWeights): Promise<Outcome> {
-  const catalog = await readCatalog(store);
+  const catalog = await readCatalogOf(store, service);
   const found = requireService(catalog, service);
   const changes: string[] = [];
   const forTime = request.ttlSeconds === undefined ? "" : ` for ${formatSeconds(request.ttlSeconds)}`;
@@ -73,7 +73,7 @@ export interface ClearWeights extends Author {
 
 /** Ends manual weights; scores bring the weights from here on. */
 export async function clearWeights(store: Store, service: string, request: ClearWeights): Promise<Outcome> {
-  const catalog = await readCatalog(store);
+  const catalog = await readCatalogOf(store, service);
   const known = catalog.services.get(service);
   // The manual weights of a service whose last instance is gone can still be ended.
   const found = known !== undefined && known.overrides.size > 0 ? known : requireService(catalog, service);
@@ -100,7 +100,7 @@ export async function clearWeights(store: Store, service: string, request: Clear
 
 /** The manual weights in force, of one service or of all. */
 export async function listOverrides(store: Store, service: string | undefined): Promise<ListedOverride[]> {
-  const catalog = await readCatalog(store);
+  const catalog = service === undefined ? await readCatalog(store) : await readCatalogOf(store, service);
   if (service !== undefined) requireService(catalog, service);
   const listed: ListedOverride[] = [];
   for (const [name, { overrides }] of catalog.services) {

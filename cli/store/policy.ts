@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { checkPolicy } from "../../lua/core/policy.ts";
 import type { Policy } from "../../lua/core/types.ts";
 import { usageError } from "../errors.ts";
-import { type CatalogService, policyOf, readCatalog } from "./catalog.ts";
+import { type CatalogService, policyOf, readCatalogOf } from "./catalog.ts";
 import { commitChange, type Outcome } from "./change.ts";
 import type { Store } from "./etcd.ts";
 import { requireService } from "./lookup.ts";
@@ -25,7 +25,7 @@ export async function changePolicy(
   change: (before: Policy, found: CatalogService) => Policy,
   write: PolicyWrite,
 ): Promise<Outcome> {
-  const catalog = await readCatalog(store);
+  const catalog = await readCatalogOf(store, service);
   const found = requireService(catalog, service);
   const before = policyOf(found);
   const policy = change(before, found);

@@ -1,5 +1,5 @@
 import { usageError } from "../errors.ts";
-import { type Catalog, readCatalog } from "./catalog.ts";
+import { type Catalog, readCatalogOf } from "./catalog.ts";
 import { type Author, commitChange, type Outcome } from "./change.ts";
 import type { Operation, Store } from "./etcd.ts";
 import { requireInstance, requireName, requireService } from "./lookup.ts";
@@ -28,7 +28,7 @@ export async function registerInstance(
 ): Promise<Outcome> {
   requireName("service", service);
   requireName("instance", input.id);
-  const catalog = await readCatalog(store);
+  const catalog = await readCatalogOf(store, service);
   const before = catalog.services.get(service)?.instances.get(input.id);
   const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
   const parsed = parseInstance({ ...before, ...given });
@@ -57,7 +57,7 @@ export async function registerInstance(
 
 /** Takes an instance off a service, and its manual weight with it. */
 export async function deregisterInstance(store: Store, service: string, id: string, write: Write): Promise<Outcome> {
-  const catalog = await readCatalog(store);
+  const catalog = await readCatalogOf(store, service);
   const found = requireService(catalog, service);
   requireInstance(service, found, id);
   const changes = [`remove ${describeInstance(found.instances.get(id)!)}`];

@@ -1,5 +1,5 @@
 /** A peer that is slow, and is not measured again, is as good as any other after this time. */
-const FORGOTTEN_MS = 10_000;
+const FORGOTTEN_MS = 8000;
 const FADING_PER_MS = 1 / FORGOTTEN_MS;
 
 /** The time constant of the moving average. */

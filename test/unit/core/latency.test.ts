@@ -40,10 +40,10 @@ describe("the latency of a peer", () => {
     expect(nextLatency(1000, NOW_MS, 20, NOW_MS + 1000)).toBeGreaterThan(650);
   });
 
-  it("fades while nothing is measured: to half in 5 s, to nothing in 10 s", () => {
+  it("fades while nothing is measured: to half in 4 s, to nothing in 8 s", () => {
     expect(fadedLatency(1000, NOW_MS, NOW_MS)).toBe(1000);
-    expect(fadedLatency(1000, NOW_MS, NOW_MS + 5000)).toBeCloseTo(500, 9);
-    expect(fadedLatency(1000, NOW_MS, NOW_MS + 10_000)).toBeCloseTo(0, 9);
+    expect(fadedLatency(1000, NOW_MS, NOW_MS + 4000)).toBeCloseTo(500, 9);
+    expect(fadedLatency(1000, NOW_MS, NOW_MS + 8000)).toBeCloseTo(0, 9);
   });
 
   it("never rises and never goes below 0 by fading", () => {
