@@ -35,7 +35,7 @@ const status = (etcd: string, ...args: string[]): Promise<Run> =>
 
 const membersOf = async (etcd: string): Promise<Member[]> => {
   const { stdout, ms } = await status(etcd, "-o", "json");
-  expect(ms).toBeLessThan(5000);
+  expect(ms).toBeLessThan(10_000);
   return (JSON.parse(stdout) as { etcd: { members: Member[] } }).etcd.members;
 };
 
