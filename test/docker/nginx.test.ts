@@ -54,7 +54,8 @@ describe.skipIf(skipped !== undefined)("faults of nginx and its disk", () => {
     expect(killed.status).toBe(0);
     const killedAt = performance.now();
     await waitFor("another worker", async () => {
-      const pids = await workerPids();
+      // The question itself may have gone to the worker that was killed.
+      const pids = await workerPids().catch((): number[] => []);
       return pids.length === 2 && !pids.includes(victim!);
     });
     await delay(3000);
