@@ -72,7 +72,9 @@ function defaultAuthor(): string {
   }
 }
 
-const COMMAND_CALL_TIMEOUT_MS = 1000;
+/** Counted from Node's start, which takes a few tenths of a second, and more on a busy machine. */
+const COMMAND_DEADLINE_MS = 1200;
+const LEAST_CALL_TIMEOUT_MS = 600;
 
 /** Opens etcd for one piece of work. etcd's client is loaded only by commands that need it. */
 export async function useStore<T>(connection: Connection, work: (store: Store) => Promise<T>): Promise<T> {
@@ -87,7 +89,8 @@ export async function useStore<T>(connection: Connection, work: (store: Store) =
 
 /** For a command that someone waits for: he knows within two seconds that etcd does not answer, Node's start included. */
 export function commandStoreOptions(connection: Connection) {
-  return { ...storeOptions(connection), callTimeoutMs: COMMAND_CALL_TIMEOUT_MS };
+  const callTimeoutMs = Math.max(LEAST_CALL_TIMEOUT_MS, COMMAND_DEADLINE_MS - Math.round(performance.now()));
+  return { ...storeOptions(connection), callTimeoutMs };
 }
 
 export function storeOptions(connection: Connection) {

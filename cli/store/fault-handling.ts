@@ -1,8 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type IOptions, isRecoverableError } from "etcd3";
+import { GRPCDeadlineExceededError, type IOptions, isRecoverableError } from "etcd3";
 
 type FaultHandling = NonNullable<IOptions["faultHandling"]>;
 type Policy = NonNullable<FaultHandling["global"]>;
+type Ask<T> = () => PromiseLike<T> | T;
 
 /** A channel that grpc-js is asked to close while it connects again would keep the process for a second more. */
 const PAUSE_MS = 150;
@@ -14,8 +15,7 @@ const PAUSE_MS = 150;
  * @param budgetMs how long a call may take, all attempts together
  */
 export function faultHandling(members: number, budgetMs: number): FaultHandling {
-  const askAgain = async <T>(ask: () => PromiseLike<T> | T): Promise<T> => {
-    const deadline = performance.now() + budgetMs;
+  const askAgain = async <T>(ask: Ask<T>, deadline: number): Promise<T> => {
     for (let attempt = 0; ; attempt++) {
       try {
         return await ask();
@@ -26,8 +26,20 @@ export function faultHandling(members: number, budgetMs: number): FaultHandling 
       }
     }
   };
+  const askInTime = async <T>(ask: Ask<T>): Promise<T> => {
+    const over = new AbortController();
+    const timeout = delay(budgetMs, undefined, { signal: over.signal }).then(() => {
+      throw new GRPCDeadlineExceededError(`no answer within ${budgetMs} ms`);
+    });
+    try {
+      return await Promise.race([askAgain(ask, performance.now() + budgetMs), timeout]);
+    } finally {
+      timeout.catch(() => undefined);
+      over.abort();
+    }
+  };
   return {
-    global: { execute: askAgain } as unknown as Policy,
+    global: { execute: askInTime } as unknown as Policy,
     host: () => ({ execute: async (ask: () => unknown) => ask() }) as unknown as Policy,
   };
 }
