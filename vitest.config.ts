@@ -12,8 +12,6 @@ export default defineConfig({
       {
         test: {
           name: "nginx",
-          // Times of real processes on a shared machine: what fails once and then passes is told as flaky.
-          retry: 1,
           include: ["test/nginx/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
@@ -22,8 +20,6 @@ export default defineConfig({
       {
         test: {
           name: "docker",
-          // Times of real processes on a shared machine: what fails once and then passes is told as flaky.
-          retry: 1,
           include: ["test/docker/**/*.test.ts"],
           globalSetup: ["test/docker/set-up.ts"],
           testTimeout: 240_000,

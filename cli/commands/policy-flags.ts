@@ -58,7 +58,7 @@ const FLAGS: Readonly<Record<string, readonly PolicyFlag[]>> = {
     ["--eject-after-unanswered <requests>", "ejection.unanswered", parseCount, "without any answer, in a row (3)"],
     ["--eject-error-percent <percent>", "ejection.errorPercent", parsePercent, "of the answers of ten seconds (50)"],
     ["--ejection-time <time>", "ejection.baseMs", parseDuration, "the first time; it doubles each time (2s)"],
-    ["--max-ejection-time <time>", "ejection.maxMs", parseDuration, "at most (10s)"],
+    ["--max-ejection-time <time>", "ejection.maxMs", parseDuration, "at most (6s)"],
     [
       "--max-ejected-percent <percent>",
       "ejection.maxEjectedPercent",

@@ -12,7 +12,7 @@ const DEFAULTS: EjectionSettings = {
   unanswered: 3,
   errorPercent: 50,
   baseMs: 2000,
-  maxMs: 10_000,
+  maxMs: 6000,
   maxEjectedPercent: 50,
 };
 

@@ -51,7 +51,7 @@ describe("an instance is ejected", () => {
 describe("the time for which an instance is left out", () => {
   it("doubles each time, up to its maximum", () => {
     const lengths = [0, 1, 2, 3, 4, 1000].map((times) => ejectionMs(times, 0, DEFAULTS));
-    expect(lengths).toEqual([2000, 4000, 8000, 10_000, 10_000, 10_000]);
+    expect(lengths).toEqual([2000, 4000, 6000, 6000, 6000, 6000]);
     expect(ejectionMs(15, 0, ejectionSettings({ baseMs: 100, maxMs: 3_600_000 }))).toBe(3_276_800);
     expect(ejectionMs(16, 0, ejectionSettings({ baseMs: 100, maxMs: 3_600_000 }))).toBe(3_600_000);
   });
@@ -73,24 +73,22 @@ describe("the time for which an instance is left out", () => {
   });
 
   it("is half as long again for every such maximum that the instance has been healthy", () => {
-    const times = timesAfter(3);
-    expect([9999, 10_000, 20_000, 30_000, 3_600_000].map((ms) => rememberedTimes(times, ms, DEFAULTS))).toEqual([
-      3, 2, 1, 0, 0,
-    ]);
+    const times = timesAfter(2);
+    expect([5999, 6000, 12_000, 3_600_000].map((ms) => rememberedTimes(times, ms, DEFAULTS))).toEqual([2, 1, 0, 0]);
   });
 
   it("is what it was for an instance whose health was too short, or measured by a clock that was set back", () => {
-    expect(rememberedTimes(3, 0, DEFAULTS)).toBe(3);
-    expect(rememberedTimes(3, -60_000, DEFAULTS)).toBe(3);
+    expect(rememberedTimes(2, 0, DEFAULTS)).toBe(2);
+    expect(rememberedTimes(2, -60_000, DEFAULTS)).toBe(2);
   });
 
   it("is forgiven as soon after an hour of failures as after a minute of them", () => {
     const [minute, hour] = [timesAfter(6), timesAfter(360)];
-    for (const healthyMs of [10_000, 20_000, 30_000]) {
+    for (const healthyMs of [6000, 12_000, 18_000]) {
       const after = [minute, hour].map((times) => ejectionMs(rememberedTimes(times, healthyMs, DEFAULTS), 0, DEFAULTS));
       expect(after[1]).toBe(after[0]);
     }
-    expect(ejectionMs(rememberedTimes(hour, 30_000, DEFAULTS), 0, DEFAULTS)).toBe(2000);
+    expect(ejectionMs(rememberedTimes(hour, 18_000, DEFAULTS), 0, DEFAULTS)).toBe(2000);
   });
 });
 
