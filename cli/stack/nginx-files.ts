@@ -15,6 +15,9 @@ export interface NginxSettings {
   readonly init?: string;
 }
 
+/** As nginx/nginx.conf has it. */
+const OPEN_FILES = 65536;
+
 /** The package's directory: this file runs from `cli/` and, built, from `dist/node/cli/`. */
 const PACKAGE_ROOT = findPackageRoot(dirname(fileURLToPath(import.meta.url)));
 
@@ -34,6 +37,7 @@ export async function writeNginxFiles(directory: string, nginx: Nginx, settings:
   const main = replaceOnce(await read("nginx.conf"), [
     ["listen 127.0.0.1:8080;", `listen ${settings.listen};`],
     ["worker_processes 2;", `${user}${modules}worker_processes ${settings.workers};`],
+    [`worker_rlimit_nofile ${OPEN_FILES};`, `worker_rlimit_nofile ${Math.min(OPEN_FILES, await mostOpenFiles())};`],
   ]);
   const http = replaceOnce(await read("http.conf"), [
     ['"/etc/nginx/?.lua;;"', `"${directory}/?.lua;;"`],
@@ -52,6 +56,13 @@ export async function writeNginxFiles(directory: string, nginx: Nginx, settings:
   }
   await copyFile(join(PACKAGE_ROOT, "dist/router.lua"), join(directory, "routectl/router.lua"));
   return join(directory, "nginx.conf");
+}
+
+/** How many files a process may open at most; nginx complains of a limit that it can't set. */
+async function mostOpenFiles(): Promise<number> {
+  const limits = await readFile("/proc/self/limits", "utf8").catch(() => "");
+  const [, hard] = /^Max open files +\S+ +(\d+)/m.exec(limits) ?? [];
+  return hard === undefined ? Number.POSITIVE_INFINITY : Number(hard);
 }
 
 function findPackageRoot(directory: string): string {
