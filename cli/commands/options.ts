@@ -73,7 +73,7 @@ function defaultAuthor(): string {
 }
 
 /** Counted from Node's start, which takes a few tenths of a second, and more on a busy machine. */
-const COMMAND_DEADLINE_MS = 1200;
+const COMMAND_DEADLINE_MS = 1100;
 const LEAST_CALL_TIMEOUT_MS = 600;
 
 /** Opens etcd for one piece of work. etcd's client is loaded only by commands that need it. */

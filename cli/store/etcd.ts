@@ -77,11 +77,10 @@ const PAGE_SIZE = 2000;
 export function clientOptions(options: StoreOptions): IOptions {
   const callTimeoutMs = options.callTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS;
   const hosts = options.urls.split(",");
-  const attemptTimeoutMs = callTimeoutMs / hosts.length;
   const config: IOptions = {
     hosts,
     faultHandling: faultHandling(hosts.length, callTimeoutMs),
-    defaultCallOptions: (context) => (context.isStream ? {} : { deadline: Date.now() + attemptTimeoutMs }),
+    defaultCallOptions: (context) => (context.isStream ? {} : { deadline: Date.now() + callTimeoutMs }),
     // Answers may be larger than the 4 MiB that gRPC allows by default; a dead connection shows within seconds.
     grpcOptions: {
       "grpc.max_receive_message_length": -1,

@@ -7,6 +7,7 @@ import { waitFor } from "../../support/wait.ts";
 import { must, type Run, run } from "./command.ts";
 import { composeCommand } from "./engine.ts";
 import { PROMETHEUS, TAG, TOOLS } from "./images.ts";
+import { inTurn } from "./turns.ts";
 import { readRouter } from "./watch.ts";
 
 /** The whole system in containers, under a name and on ports of its own. */
@@ -173,11 +174,13 @@ export async function startSystem(name: string, settings: Readonly<Record<string
     close,
   };
   try {
-    await close();
-    startedAt = performance.now();
-    await compose("up", "-d", "--no-build");
-    await system.settled();
-    settledAt = performance.now();
+    await inTurn(async () => {
+      await close();
+      startedAt = performance.now();
+      await compose("up", "-d", "--no-build");
+      await system.settled();
+      settledAt = performance.now();
+    });
     return system;
   } catch (error) {
     const logs = await compose("logs", "--tail", "10").catch(String);
