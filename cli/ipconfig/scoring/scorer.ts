@@ -2,7 +2,7 @@ import type { Policy, ScoreCoefficients } from "../../../lua/core/types.ts";
 import { scoredWeight } from "../../../lua/core/weights.ts";
 import type { Instance } from "../../store/schemas.ts";
 import { FIGURE_NAMES, type Sample, type ServiceStatus } from "../../store/status.ts";
-import { DEFAULT_DAMPING, damp, FLOOR, slowStartFactor } from "./damping.ts";
+import { type Damped, DEFAULT_DAMPING, damp, FLOOR, slowStartFactor } from "./damping.ts";
 import {
   DEFAULT_COEFFICIENTS,
   type Features,
@@ -22,9 +22,8 @@ const NOTABLE_CHANGE = 0.02;
 
 const SILENT = FIGURE_NAMES.length;
 
-interface InstanceState {
+interface InstanceState extends Damped {
   window: Window;
-  damped: number;
   /** Since when it is there, or is back; the beginning of its slow start. */
   since: number;
   down: boolean;
@@ -89,6 +88,7 @@ export function createServiceScorer(): ServiceScorer {
       state = {
         window: createWindow(FIGURE_NAMES.length + 1),
         damped: 1,
+        isFalling: false,
         // Those that are there when reporting begins are not new.
         since: first ? Number.NEGATIVE_INFINITY : nowMs,
         down: false,
@@ -121,6 +121,7 @@ export function createServiceScorer(): ServiceScorer {
       state.since = nowMs;
       state.window = createWindow(FIGURE_NAMES.length + 1);
       state.damped = 1;
+      state.isFalling = false;
     }
     const speaks = sample?.state === "up";
     for (let figure = 0; figure < FIGURE_NAMES.length; figure++) {
@@ -142,7 +143,8 @@ export function createServiceScorer(): ServiceScorer {
       state.features = featuresOf(meansOf(state.window), medians, capacity > 0 ? capacity : undefined);
       state.presence = presenceOf(state.window, SILENT);
       state.raw = scoreOf(state.features, coefficients, state.presence);
-      state.damped = adopt ? Math.max(FLOOR, state.raw) : damp(state.damped, state.raw, DEFAULT_DAMPING);
+      if (adopt) state.damped = Math.max(FLOOR, state.raw);
+      else damp(state, state.raw, DEFAULT_DAMPING);
       state.effective = state.damped * slowStartFactor(nowMs - state.since, slowStartMs);
     }
     // Everybody down at once is more likely a blind exporter than a dead service.
