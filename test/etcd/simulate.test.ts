@@ -52,7 +52,7 @@ describe("routectl simulate SERVICE", () => {
     const up = (cpu: number): Sample => ({ state: "up", cpu });
     const samples = new Map<string, Sample>([
       ["shop-1", up(0)],
-      ["shop-2", up(0.5)],
+      ["shop-2", up(0.6)],
       ["shop-3", { state: "down" }],
     ]);
     const status = encodeStatus({ at: Date.now(), intervalMs: 5000, samples });
@@ -65,8 +65,8 @@ describe("routectl simulate SERVICE", () => {
     const found: WhatIf = JSON.parse(await cli.must("simulate", "shop", "--set", "shop-1=50", ...short, "-o", "json"));
     expect(found.hasScores).toBe(true);
     const peers = ({ peers: all }: WhatIf["before"]) => all.map(({ id, weight }) => `${id}=${weight}`).sort();
-    // 1 - 0.8 × 0.5
-    expect(peers(found.before)).toEqual(["shop-1=100", "shop-2=60", "shop-3=0"]);
+    // 1 - 0.8 × 0.6
+    expect(peers(found.before)).toEqual(["shop-1=100", "shop-2=52", "shop-3=0"]);
     expect(peers(found.after)).toEqual(["shop-1=50", "shop-2=100", "shop-3=100"]);
   });
 
