@@ -15,6 +15,9 @@ export default defineConfig({
           include: ["test/nginx/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          // After what computes, since these are about time.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -24,9 +27,9 @@ export default defineConfig({
           globalSetup: ["test/docker/set-up.ts"],
           testTimeout: 240_000,
           hookTimeout: 180_000,
-          // After all others, since these are about time; two systems of 16 containers at once.
+          // After all others; two systems of 16 containers at once.
           maxWorkers: 2,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -97,6 +97,6 @@ test("an instance that was away for a moment soon has its share again", async ()
   await instances[0]!.kill();
   await more(200);
   await instances[0]!.revive();
-  await waitFor("its share", () => shareOf(load.answers.slice(-200), "a") > 0.2, 10_000);
+  await waitFor("its share", () => shareOf(load.answers.slice(-200), "a") > 0.2, 15_000);
   expect(failed(await load.stop())).toEqual([]);
 });
