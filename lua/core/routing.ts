@@ -50,7 +50,8 @@ export function prepareRouting(list: ServiceList, situation: Situation, start: n
   }
   const isUsed: boolean[] = [];
   for (const { places } of plans) for (const place of places) isUsed[place] = true;
-  const leftOut = ejected.filter((place) => isUsed[place] !== true);
+  const leftOut: number[] = [];
+  for (const place of ejected) if (isUsed[place] !== true) leftOut.push(place);
   return { rules: prepareRules(rules), plans, planOfRule, panic, ejected: leftOut };
 }
 
@@ -88,7 +89,10 @@ export function healthOf(list: ServiceList, situation: Situation): ListHealth {
   for (let i = 0; i < weights.length; i++) states.push(stateOf(list.instances[i]!, weights[i]!, isLeftOut[i]!));
   const healthy = panic ? weights : without(weights, ejected);
   const rest = weightsOfRest(list, weights, healthy);
-  return { weights: healthy.map((weight, i) => (weight > 0 ? weight : rest[i]!)), states, panic };
+  // No array.map(): what TypeScriptToLua makes of it went past the end now and then, compiled by LuaJIT.
+  const inForce: number[] = [];
+  for (let i = 0; i < healthy.length; i++) inForce.push(healthy[i]! > 0 ? healthy[i]! : rest[i]!);
+  return { weights: inForce, states, panic };
 }
 
 /**
