@@ -270,10 +270,10 @@ function warningOf(line: string): string | undefined {
   }
 }
 
-/** What the router warns of, and what stops nginx; a request that failed stays in the log file. */
+/** What the router warns of, a script of its own that fails, and what stops nginx; a request that failed stays in the log file. */
 function nginxTroubleOf(line: string): string | undefined {
   const [, warning] = /routectl: (.*?)(, context: .*)?$/.exec(line) ?? [];
-  return warning ?? (/\[(emerg|alert|crit)\]|init_by_lua error/.test(line) ? line : undefined);
+  return warning ?? (/\[(emerg|alert|crit)\]|init_by_lua error|runtime error/.test(line) ? line : undefined);
 }
 
 function quote(text: string): string {

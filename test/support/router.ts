@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { findNginx } from "../../cli/stack/binaries.ts";
 import { writeNginxFiles } from "../../cli/stack/nginx-files.ts";
 import { freePort } from "../../cli/stack/ports.ts";
+import { expectNoScriptErrors } from "./script-errors.ts";
 import { waitFor } from "./wait.ts";
 
 /** A real nginx with the router, and nothing else: the test brings its own ipconfigs. */
@@ -78,6 +79,7 @@ export async function startRouter(settings: RouterSettings): Promise<TestRouter>
         await once(child, "exit");
       }
       await rm(directory, { recursive: true, force: true });
+      expectNoScriptErrors(log);
     },
   };
 }

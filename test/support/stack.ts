@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ROOT } from "./root.ts";
+import { expectNoScriptErrors } from "./script-errors.ts";
 import { waitFor } from "./wait.ts";
 
 export const MAIN = join(ROOT, "dist/node/cli/main.js");
@@ -90,7 +91,9 @@ export async function startTestStack(settings: StackSettings = {}): Promise<Test
     end,
     close: async () => {
       if (child.exitCode === null && child.signalCode === null) await end("SIGTERM");
+      const log = await readFile(join(stateDirectory, "log/nginx.log"), "utf8").catch(() => "");
       await rm(stateDirectory, { recursive: true, force: true });
+      expectNoScriptErrors(log);
     },
   };
   return stack;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { inject } from "vitest";
 import { freePort } from "../../../cli/stack/ports.ts";
 import { ROOT } from "../../support/root.ts";
+import { expectNoScriptErrors } from "../../support/script-errors.ts";
 import { waitFor } from "../../support/wait.ts";
 import { must, type Run, run } from "./command.ts";
 import { composeCommand } from "./engine.ts";
@@ -125,7 +126,9 @@ export async function startSystem(name: string, settings: Readonly<Record<string
       "status=paused",
     );
     if (paused !== "") await docker("unpause", ...paused.split("\n"));
+    const log = await compose("logs", "--no-color", "router-1", "router-2").catch(() => "");
     await compose("--profile", "late", "--profile", "prometheus", "down", "-v", "-t", "1", "--remove-orphans");
+    expectNoScriptErrors(log);
   };
   let startedAt = 0;
   let settledAt = 0;
