@@ -42,7 +42,7 @@ export function faultHandling(members: number, budgetMs: number): FaultHandling 
       const attempt = (): void => {
         attempts++;
         underWay++;
-        if (patienceMs !== undefined && attempts <= members) askNext(patienceMs);
+        if (patienceMs !== undefined && attempts < members) askNext(patienceMs);
         ask().then((answer) => end(() => resolve(answer)), failed);
       };
       const askNext = (inMs: number): void => {
