@@ -1,4 +1,4 @@
-import { Etcd3, type IOptions, type Watcher } from "etcd3";
+import { Etcd3, type IOptions } from "etcd3";
 import { EXIT, RoutectlError, unreachable } from "../errors.ts";
 import { faultHandling } from "./fault-handling.ts";
 import { DEFAULT_PREFIX, type Keys, keysUnder } from "./keys.ts";
@@ -99,8 +99,6 @@ export function clientOptions(options: StoreOptions): IOptions {
 export function openStore(options: StoreOptions): Store {
   const config = clientOptions(options);
   const client = new Etcd3(config);
-  // etcd3 closes the whole connection when its last watch is cancelled, and with it the lease that it keeps alive.
-  let watchClient: Etcd3 | undefined;
   const call = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
@@ -168,14 +166,8 @@ export function openStore(options: StoreOptions): Store {
           },
         };
       }),
-    watch: (prefix, fromRevision, handler) => {
-      watchClient ??= new Etcd3(config);
-      return startWatch(watchClient, prefix, fromRevision, handler);
-    },
-    close: () => {
-      client.close();
-      watchClient?.close();
-    },
+    watch: (prefix, fromRevision, handler) => startWatch(options, prefix, fromRevision, handler),
+    close: () => client.close(),
   };
 }
 
@@ -218,18 +210,32 @@ function prefixEnd(prefix: string): Buffer {
   return end;
 }
 
-function startWatch(client: Etcd3, prefix: string, fromRevision: number, handler: WatchHandler): { close(): void } {
-  let over = false;
-  let watcher: Watcher | undefined;
+/**
+ * Every watch has a connection of its own. etcd3 puts those of a client on one stream, where one that a member does not take
+ * up would keep the next one waiting, too; and it closes the whole connection with the last watch, leases included.
+ */
+function startWatch(
+  options: StoreOptions,
+  prefix: string,
+  fromRevision: number,
+  handler: WatchHandler,
+): { close(): void } {
+  const client = new Etcd3(clientOptions(options));
+  let isOver = false;
   const finish = (reason: string | undefined): void => {
-    if (over) return;
-    over = true;
-    void watcher?.cancel().catch(() => undefined);
+    if (isOver) return;
+    isOver = true;
+    clearTimeout(patience);
+    void watcher.cancel().catch(() => undefined);
+    client.close();
     if (reason !== undefined) handler.onLost(reason);
   };
-  watcher = client.watch().prefix(prefix).startRevision(String(fromRevision)).watcher();
+  const timeoutMs = options.callTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS;
+  const patience = setTimeout(() => finish(`no watch within ${timeoutMs} ms`), timeoutMs);
+  const watcher = client.watch().prefix(prefix).startRevision(String(fromRevision)).watcher();
+  watcher.on("connected", () => clearTimeout(patience));
   watcher.on("data", (response) => {
-    if (over || response.events.length === 0) return;
+    if (isOver || response.events.length === 0) return;
     const changes = response.events.map((event): Change => {
       const item = toKeyValue(event.kv as RawKeyValue);
       return event.type === "Delete"
