@@ -71,6 +71,8 @@ export const MAX_OPERATIONS = 100;
 
 /** All attempts of a call together. */
 const DEFAULT_CALL_TIMEOUT_MS = 1400;
+/** Within this time a member takes up a watch, or it is begun anew. */
+const WATCH_PATIENCE_MS = 2000;
 const PAGE_SIZE = 2000;
 
 /** How etcd's client is set up; a call asks each of the hosts at least once before its time is over. */
@@ -230,8 +232,7 @@ function startWatch(
     client.close();
     if (reason !== undefined) handler.onLost(reason);
   };
-  const timeoutMs = options.callTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS;
-  const patience = setTimeout(() => finish(`no watch within ${timeoutMs} ms`), timeoutMs);
+  const patience = setTimeout(() => finish(`no watch within ${WATCH_PATIENCE_MS} ms`), WATCH_PATIENCE_MS);
   const watcher = client.watch().prefix(prefix).startRevision(String(fromRevision)).watcher();
   watcher.on("connected", () => clearTimeout(patience));
   watcher.on("data", (response) => {

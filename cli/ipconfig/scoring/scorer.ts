@@ -2,7 +2,7 @@ import type { Policy, ScoreCoefficients } from "../../../lua/core/types.ts";
 import { scoredWeight } from "../../../lua/core/weights.ts";
 import type { Instance } from "../../store/schemas.ts";
 import { FIGURE_NAMES, type Sample, type ServiceStatus } from "../../store/status.ts";
-import { type Damped, DEFAULT_DAMPING, damp, FLOOR, slowStartFactor } from "./damping.ts";
+import { type Damped, damp, FLOOR, slowStartFactor } from "./damping.ts";
 import {
   DEFAULT_COEFFICIENTS,
   type Features,
@@ -144,7 +144,7 @@ export function createServiceScorer(): ServiceScorer {
       state.presence = presenceOf(state.window, SILENT);
       state.raw = scoreOf(state.features, coefficients, state.presence);
       if (adopt) state.damped = Math.max(FLOOR, state.raw);
-      else damp(state, state.raw, DEFAULT_DAMPING);
+      else damp(state, state.raw);
       state.effective = state.damped * slowStartFactor(nowMs - state.since, slowStartMs);
     }
     // Everybody down at once is more likely a blind exporter than a dead service.

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { type Damped, DEFAULT_DAMPING, damp, FLOOR } from "../../../cli/ipconfig/scoring/damping.ts";
+import { type Damped, damp, FLOOR } from "../../../cli/ipconfig/scoring/damping.ts";
 
 /** A value after each interval. */
 function follow(from: number, scores: readonly number[]): number[] {
   const value: Damped = { damped: from, isFalling: false };
   return scores.map((score) => {
-    damp(value, score, DEFAULT_DAMPING);
+    damp(value, score);
     return Math.round(value.damped * 1000) / 1000;
   });
 }
