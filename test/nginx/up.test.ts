@@ -28,6 +28,7 @@ describe("a stack that was started with routectl up", () => {
     await first.run("weight", "set", "demo", "demo-1=5", "demo-2=0", "demo-3=0", "--reason", "kept", "--wait");
     await first.run("service", "register", "demo", "--id", "demo-3", "--weight", "77", "--wait");
     expect(await first.end("SIGINT")).toBe(130);
+    expect(first.output()).not.toContain("[alert]");
     await expectNothingLeft(first);
 
     const second = await startTestStack({ stateDirectory });
