@@ -6,7 +6,7 @@ import { printable } from "../output/table.ts";
 import { ipconfigAt, waitForRevision } from "../remote/ipconfig.ts";
 import type { Outcome } from "../store/change.ts";
 import type { Store } from "../store/etcd.ts";
-import { parseNote, parseTimeout } from "./parse.ts";
+import { type HostPort, parseHostPort, parseNote, parseTimeout } from "./parse.ts";
 
 /** Where the parts are; options of the program, so every command has them. */
 export interface Connection {
@@ -41,6 +41,14 @@ export function withConnection(program: Command): Command {
     )
     .addOption(new Option("--prefix <prefix>", "prefix of the keys in etcd").env("ROUTECTL_PREFIX").hideHelp())
     .option("--debug", "show where an error came from");
+}
+
+/** Where a part serves: on loopback, unless told otherwise. */
+export function listenOption(flag: string, description: string, port: number): Option {
+  const host = "127.0.0.1";
+  return new Option(`${flag} <host:port>`, description)
+    .argParser(parseHostPort)
+    .default({ host, port } satisfies HostPort, `${host}:${port}`);
 }
 
 export function withRead(command: Command): Command {

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import type { Command } from "commander";
 import { EXIT } from "../errors.ts";
-import { type Connection, storeOptions } from "./options.ts";
+import { type Connection, listenOption, storeOptions } from "./options.ts";
 import { type HostPort, parseHostPort, parseWhole } from "./parse.ts";
 
 /** The commands that run one part in the foreground. */
@@ -11,10 +11,7 @@ export function registerIpconfig(program: Command): void {
   program
     .command("ipconfig")
     .description("run the discovery service: watches etcd and serves the best lists")
-    .option("--listen <host:port>", "where to serve (default: 127.0.0.1:9146)", parseHostPort, {
-      host: "127.0.0.1",
-      port: 9146,
-    })
+    .addOption(listenOption("--listen", "where to serve", 9146))
     .option("--relist-ms <milliseconds>", "how often to list etcd anew", parseWhole(1000, 3_600_000), 30_000)
     .addHelpText("after", "\nExample:\n  $ routectl ipconfig --listen 127.0.0.1:9147 --etcd http://10.0.0.5:2379")
     .action(async (options: { listen: HostPort; relistMs: number }, command: Command) => {
@@ -45,10 +42,7 @@ export function registerExporter(program: Command): void {
     .description("ask instances for their status over gRPC, and put it into etcd")
     .option("--id <id>", "its name among the exporters (default: made of the host's name)")
     .option("--interval-ms <milliseconds>", "how often", parseWhole(200, 60_000), 1000)
-    .option("--listen <host:port>", "where to serve /metrics (default: 127.0.0.1:9147)", parseHostPort, {
-      host: "127.0.0.1",
-      port: 9147,
-    })
+    .addOption(listenOption("--listen", "where to serve /metrics", 9147))
     .addHelpText("after", "\nExample:\n  $ routectl exporter --etcd http://10.0.0.5:2379")
     .action(async (options: { id?: string; intervalMs: number; listen: HostPort }, command: Command) => {
       process.title = "routectl exporter";

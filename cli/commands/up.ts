@@ -4,8 +4,8 @@ import type { Command } from "commander";
 import { EXIT } from "../errors.ts";
 import { write } from "../output/present.ts";
 import { readManifest } from "./manifest.ts";
-import { type Connection, storeOptions } from "./options.ts";
-import { type HostPort, parseHostPort, parseWhole } from "./parse.ts";
+import { type Connection, listenOption, storeOptions } from "./options.ts";
+import { type HostPort, parseWhole } from "./parse.ts";
 
 interface UpCommandOptions {
   readonly listen: HostPort;
@@ -19,15 +19,14 @@ interface UpCommandOptions {
 }
 
 export function registerUp(program: Command): void {
-  const endpoint = (port: number): [HostPort, string] => [{ host: "127.0.0.1", port }, `127.0.0.1:${port}`] as never;
   const stateHome = process.env.XDG_STATE_HOME ?? join(homedir(), ".local/state");
   program
     .command("up")
     .description("the whole stack on this machine: etcd, ipconfig, nginx and three demo instances; Ctrl-C ends it")
-    .option("--listen <host:port>", "the router (default: 127.0.0.1:8080)", parseHostPort, endpoint(8080)[0])
-    .option("--admin-listen <host:port>", "its admin API (default: 127.0.0.1:9145)", parseHostPort, endpoint(9145)[0])
-    .option("--ipconfig-listen <host:port>", "ipconfig (default: 127.0.0.1:9146)", parseHostPort, endpoint(9146)[0])
-    .option("--etcd-listen <host:port>", "etcd (default: 127.0.0.1:2379)", parseHostPort, endpoint(2379)[0])
+    .addOption(listenOption("--listen", "the router", 8080))
+    .addOption(listenOption("--admin-listen", "its admin API", 9145))
+    .addOption(listenOption("--ipconfig-listen", "ipconfig", 9146))
+    .addOption(listenOption("--etcd-listen", "etcd", 2379))
     .option("--state-dir <directory>", "where everything is kept", join(stateHome, "routectl"))
     .option("--workers <count>", "nginx workers", parseWhole(1, 256), 2)
     .option("--no-demo", "without the demo service and its instances")

@@ -18,6 +18,7 @@ it("the help of routectl, and of every command, has an example", { timeout: 120_
   const visit = async (path: readonly string[]): Promise<void> => {
     const text = await help(...path);
     expect(text, `routectl ${path.join(" ")} --help`).toContain("Example:\n  $ routectl ");
+    expect(text, "a default as an object").not.toContain("{");
     seen.push(path.join(" "));
     await Promise.all(commandsIn(text).map((name) => visit([...path, name])));
   };
