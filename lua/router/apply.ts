@@ -1,14 +1,15 @@
 import { sameServiceList } from "../core/service-list.ts";
 import { checkSnapshot } from "../core/snapshot-check.ts";
 import { judgeSnapshot, shrinks } from "../core/snapshot-order.ts";
-import type { Peer, ServiceList, Snapshot } from "../core/types.ts";
+import type { Peer, Position, ServiceList, Snapshot } from "../core/types.ts";
 import { countRejected, forgetPeer, forgetService } from "./counters.ts";
 import { nowMs } from "./freshness.ts";
 import { forgetHealth } from "./health.ts";
 import { decodeJson } from "./json.ts";
 import { markLastGoodChanged } from "./last-good.ts";
 import { leadsStill } from "./leader.ts";
-import { warn } from "./log-line.ts";
+import { notice, warn } from "./log-line.ts";
+import { endRetention, isRetaining, isRetentionOver, retain } from "./retention.ts";
 import {
   currentPosition,
   headText,
@@ -51,8 +52,11 @@ export function applySnapshot(body: string): Outcome {
     return refuse(verdict, `epoch ${snapshot.epoch}, revision ${string.format("%d", snapshot.revision)}`);
   }
 
-  const removed = removedServices(snapshot);
+  const removed = removedServices(snapshot, current);
   if (!isConfirmed(snapshot, removed)) return "held";
+  if (snapshot.full && isRetentionOver()) endRetention();
+  // Another worker leads by now if this one stood still for long.
+  if (!leadsStill()) return "current";
 
   let slice = 0;
   let renamed = false;
@@ -78,6 +82,7 @@ export function applySnapshot(body: string): Outcome {
       if (!leadsStill() || headText() !== headBefore) return "current";
     }
   }
+  if (!leadsStill() || headText() !== headBefore) return "current";
   for (const service of removed) {
     const [before] = readList(service);
     removeList(service);
@@ -107,16 +112,18 @@ function refuse(reason: string, detail: string): Outcome {
   return "refused";
 }
 
-function removedServices(snapshot: Snapshot): string[] {
-  const removed: string[] = [];
-  if (snapshot.full) {
-    for (const name of serviceNames()) {
-      if (snapshot.services[name] === undefined) removed.push(name);
-    }
-    return removed;
+function removedServices(snapshot: Snapshot, current: Position | undefined): readonly string[] {
+  if (!snapshot.full) return snapshot.removed;
+  const missing: string[] = [];
+  for (const name of serviceNames()) {
+    if (snapshot.services[name] === undefined) missing.push(name);
   }
-  for (const name of snapshot.removed) removed.push(name);
-  return removed;
+  if (missing.length === 0 || current === undefined) return missing;
+  if (current.epoch !== snapshot.epoch) {
+    retain();
+    notice(`a new epoch without ${missing.length} services, such as ${missing[0]}: they stay for ten minutes`);
+  }
+  return isRetaining() && !isRetentionOver() ? [] : missing;
 }
 
 /** Whether every short list in the snapshot was short in the answer before as well. */

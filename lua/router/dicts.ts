@@ -3,7 +3,7 @@
  *
  * routes:   `head` (`EPOCH REVISION`) · `names` (a number) and `names:NUMBER` (services, one a line) · `version:SERVICE` (a number that grows with
  *           every change) · `list:SERVICE:VERSION` (the list as JSON, after its checksum)
- * state:    `leader` · `freshAtMs` · `ipconfig` (index of the URL in use) · `ack:WORKER` · `left` (epochs that were left)
+ * state:    `leader` · `freshAtMs` · `ipconfig` (URL in use) · `ipconfigError` · `ack:WORKER` · `left` (epochs that were left) · `retainUntilMs`
  * counters: what the metrics are made of
  * health:   `version SERVICE` (a number that changes with every ejection and release) · `until SERVICE PEER` · `times SERVICE PEER` ·
  *           `released SERVICE PEER` · `probe SERVICE PEER`

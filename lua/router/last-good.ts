@@ -4,6 +4,7 @@ import { state } from "./dicts.ts";
 import { nowMs } from "./freshness.ts";
 import { decodeJson } from "./json.ts";
 import { escapeReason, notice, warn } from "./log-line.ts";
+import { isRetaining, retain } from "./retention.ts";
 import {
   currentPosition,
   leftEpochsText,
@@ -50,7 +51,9 @@ export function writeLastGoodIfDue(): void {
   const position = currentPosition();
   if (position === undefined) return;
   const started = os.clock();
-  const error = writeFile(`${position.epoch} ${string.format("%d", position.revision)}`);
+  // From revision 0 on everything is asked for: else what is only kept would stay for ever after a restart.
+  const revision = isRetaining() ? 0 : position.revision;
+  const error = writeFile(`${position.epoch} ${string.format("%d", revision)}`);
   nextWriteMs = now + Math.max(LEAST_INTERVAL_MS, ((os.clock() - started) * 1000) / SHARE_OF_TIME);
   if (error !== undefined) {
     if (!failing) warn(`the last good list can't be written (${error}); the file that is there stays`);
@@ -147,6 +150,7 @@ function loadText(text: string): string | undefined {
   setServiceNames(names);
   if (left !== "-") setLeftEpochs(left!);
   setPosition({ epoch, revision: tonumber(revision)! });
+  if (revision === "0") retain();
   state.set("freshAtMs", Math.min(tonumber(freshAt)!, nowMs()));
   return undefined;
 }

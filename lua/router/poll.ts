@@ -4,6 +4,7 @@ import { markFresh } from "./freshness.ts";
 import { httpRequest } from "./http-client.ts";
 import { isLeader, leadsStill } from "./leader.ts";
 import { escapeReason, notice, warn } from "./log-line.ts";
+import { isRetentionOver } from "./retention.ts";
 import { currentPosition } from "./routes.ts";
 import { settings } from "./settings.ts";
 
@@ -52,7 +53,7 @@ function poll(this: void, premature: boolean): void {
 /** Asks one replica, and says after how many milliseconds to ask again. */
 function pollOnce(this: void): number {
   const target = settings.urls[urlIndex]!;
-  const position = currentPosition();
+  const position = isRetentionOver() ? undefined : currentPosition();
   const since =
     position === undefined ? "" : `&epoch=${position.epoch}&revision=${string.format("%d", position.revision)}`;
   const startedAt = ngx.now();

@@ -56,6 +56,23 @@ test("etcd wiped: nothing is lost while services are registered again, one after
   expect(await ids("other")).toBe("x");
 });
 
+test("etcd wiped, and ipconfig restarted, so that nobody knows what was there: the router does", async () => {
+  await register("other", "x");
+  await waitFor("both services", async () => (await ids("other")) === "x");
+  const before = await epoch();
+  await replica.stop();
+  await etcd.wipe();
+  replica = await startTestReplica(etcd.url, { port: Number(new URL(replica.url).port) });
+  await register("shop", "c");
+  await waitFor("the new list", async () => (await ids("shop")) === "c", 20_000);
+  expect(await epoch()).not.toBe(before);
+  const { revision } = await router.read<{ revision: number }>("/v1/status");
+  await register("shop", "d");
+  await waitFor("another list", async () => (await ids("shop")) === "c,d", 20_000);
+  expect((await router.read<{ revision: number }>("/v1/status")).revision).toBeGreaterThan(revision);
+  expect(await ids("other")).toBe("x");
+});
+
 test("a backup restored after a wipe: its epoch was left, so another one begins, and the router takes the restored list", async () => {
   const first = await epoch();
   const backup = await etcd.backUp();
