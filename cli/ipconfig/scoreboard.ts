@@ -19,7 +19,7 @@ export interface Scoreboard {
   ): boolean;
   /** etcd's data is another one: what exporters have said before counts no more. */
   reset(): void;
-  /** 0..1; 1 for an instance that nobody reports for. */
+  /** 0..1; 1 for an instance that nobody reports for, once its slow start is over. */
   scoreOf(service: string, id: string): number;
   /** Whether `policy.top` leaves an instance on the list. */
   isChosen(service: string, id: string): boolean;

@@ -67,7 +67,7 @@ export interface ServiceScorer {
   ): boolean;
   /** Nobody reports any more, which is no news: every score is neutral. @returns whether that changes a weight */
   forget(instances: ReadonlyMap<string, Instance>): boolean;
-  /** 0..1; 1 for an instance that nobody reports for. */
+  /** 0..1; 1 for an instance that nobody reports for, once its slow start is over. */
   scoreOf(id: string): number;
   /** Whether an instance is on the list, by `policy.top`. */
   isChosen(id: string): boolean;
@@ -81,6 +81,8 @@ export function createServiceScorer(): ServiceScorer {
   let coefficients = DEFAULT_COEFFICIENTS;
   let chosen: Set<string> | undefined;
   let first = true;
+  /** The score of an instance that was registered after the last tick. */
+  let scoreOfNewcomer = 1;
 
   const stateOf = (id: string, nowMs: number, instance: Instance): InstanceState => {
     let state = states.get(id);
@@ -136,8 +138,13 @@ export function createServiceScorer(): ServiceScorer {
     coefficients = { ...DEFAULT_COEFFICIENTS, ...policy.score };
     const medians: Medians = { latencyMs: medianOfFigure("latencyMs"), inFlight: medianOfFigure("inFlight") };
     const slowStartMs = policy.slowStartMs ?? DEFAULT_SLOW_START_MS;
+    scoreOfNewcomer = slowStartFactor(0, slowStartMs);
     for (const [id, state] of states) {
-      if (!state.scored || state.down) continue;
+      if (state.down) continue;
+      if (!state.scored) {
+        state.effective = slowStartFactor(nowMs - state.since, slowStartMs);
+        continue;
+      }
       const instance = instances.get(id)!;
       const capacity = Number(instance.metadata.capacity ?? Number.NaN);
       state.features = featuresOf(meansOf(state.window), medians, capacity > 0 ? capacity : undefined);
@@ -207,9 +214,10 @@ export function createServiceScorer(): ServiceScorer {
       states.clear();
       chosen = undefined;
       first = true;
+      scoreOfNewcomer = 1;
       return changed;
     },
-    scoreOf: (id) => states.get(id)?.effective ?? 1,
+    scoreOf: (id) => states.get(id)?.effective ?? scoreOfNewcomer,
     isChosen: (id) => chosen === undefined || chosen.has(id),
     get coefficients() {
       return coefficients;

@@ -129,15 +129,36 @@ describe("scores", () => {
     for (const id of ABC) expect(scorer.scoreOf(id)).toBe(1);
   });
 
-  test("of an instance that joins later start slowly", () => {
+  test("of an instance that joins later start slowly, from its registration on", () => {
     const scorer = createServiceScorer();
-    const samples = new Map<string, Sample>(ABC.map((id) => [id, idle]));
-    for (let second = 0; second < 5; second++) {
-      scorer.tick({ at: 0, intervalMs: 1000, samples }, instances("a", "b"), POLICY, second * 1000, false);
-    }
-    scorer.tick({ at: 0, intervalMs: 1000, samples }, instances(...ABC), POLICY, 5000, false);
+    const ofTwo = new Map<string, Sample>(["a", "b"].map((id) => [id, idle]));
+    const tick = (ids: string[], samples: Map<string, Sample>, second: number): unknown =>
+      scorer.tick({ at: 0, intervalMs: 1000, samples }, instances(...ids), POLICY, second * 1000, false);
+    expect(scorer.scoreOf("a")).toBe(1);
+    for (let second = 0; second < 5; second++) tick(["a", "b"], ofTwo, second);
+    // Registered, and not known to the exporter yet.
     expect(scorer.scoreOf("c")).toBeCloseTo(0.05, 2);
+    tick(ABC, ofTwo, 5);
+    expect(scorer.scoreOf("c")).toBeCloseTo(0.05, 2);
+    tick(ABC, ofTwo, 7);
+    expect(scorer.scoreOf("c")).toBeCloseTo(0.2, 2);
+    tick(ABC, new Map([...ofTwo, ["c", idle]]), 10);
+    expect(scorer.scoreOf("c")).toBeCloseTo(0.5, 2);
+    // One that never reports.
+    tick([...ABC, "d"], ofTwo, 11);
+    tick([...ABC, "d"], ofTwo, 21);
+    expect(scorer.scoreOf("d")).toBe(1);
     expect(scorer.scoreOf("a")).toBeGreaterThan(0.9);
+  });
+
+  test("of an instance that joins later are whole at once where the policy says so", () => {
+    const scorer = createServiceScorer();
+    const status = { at: 0, intervalMs: 1000, samples: new Map<string, Sample>([["a", idle]]) };
+    const policy: Policy = { ...POLICY, slowStartMs: 0 };
+    scorer.tick(status, instances("a"), policy, 0, false);
+    expect(scorer.scoreOf("b")).toBe(1);
+    scorer.tick(status, instances("a", "b"), policy, 1000, false);
+    expect(scorer.scoreOf("b")).toBe(1);
   });
 
   test("keep the K best only, and two of about the same score do not change places", () => {
