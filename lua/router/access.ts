@@ -5,7 +5,7 @@ import { takeToken } from "./limits.ts";
 import { countEvent } from "./loads.ts";
 import { beginRequest, endRequest, requestsUnderWay, routedRequest } from "./request.ts";
 import { settings } from "./settings.ts";
-import { setSessionCookie } from "./sticky.ts";
+import { isOfDrained, setSessionCookie } from "./sticky.ts";
 import { currentTable } from "./tables.ts";
 import { endLastAttempt } from "./verdict.ts";
 
@@ -30,7 +30,7 @@ export function access(): void {
       `no list of service ${service}: register it with routectl service register`,
     );
   }
-  if (!table.serves) {
+  if (!table.serves && !isOfDrained(table)) {
     return refuse(
       503,
       1,

@@ -7,7 +7,6 @@ import { endProbe } from "./health.ts";
 import { lastAttempt } from "./last-attempt.ts";
 import { countEvent, type PeerLoad } from "./loads.ts";
 import { warn } from "./log-line.ts";
-import { claimDueProbe } from "./probes.ts";
 import { beginRequest, type RoutedRequest, routedRequest, subrequestRecord } from "./request.ts";
 import { countAttempt, countFailure } from "./responses.ts";
 import { currentTable, type RouteTable } from "./tables.ts";
@@ -78,15 +77,10 @@ function tableOfRequest(): RouteTable | undefined {
 /** The peer of the first attempt, and how many there may be. */
 function beginAttempts(request: RoutedRequest, now: number): PeerLoad | undefined {
   let load = request.chosen;
-  if (load === undefined) readRequest(request);
-  if (request.table.ejected.length > 0 && !request.isPinned && request.pointer !== 0) {
-    const probed = claimDueProbe(request, now);
-    if (probed !== undefined) {
-      request.triedCount = 0;
-      load = probed;
-    }
+  if (load === undefined) {
+    readRequest(request);
+    load = chooseFirst(request, now);
   }
-  load ??= chooseFirst(request, now);
   allowTries(request);
   return load;
 }
@@ -94,7 +88,8 @@ function beginAttempts(request: RoutedRequest, now: number): PeerLoad | undefine
 /** Exactly as many tries as there are peers for them: after the last one nginx passes on what has gone wrong. */
 function allowTries(request: RoutedRequest): void {
   const { pool, table } = request;
-  const peers = pool.plan.count + (request.probe !== 0 || request.isPinned ? 1 : 0);
+  // The first may be none of the pool's: one that is tried, or drained.
+  const peers = pool.plan.count + (request.triedCount === 0 ? 1 : 0);
   const tries = peers < table.maxAttempts ? peers : table.maxAttempts;
   if (tries > 1) balancer.set_more_tries(tries);
 }

@@ -1,12 +1,14 @@
 import { pickPeer } from "../core/pick.ts";
 import type { Load, PickRequest } from "../core/pick-request.ts";
+import { endProbe } from "./health.ts";
 import type { PeerLoad } from "./loads.ts";
 import { choosePool } from "./pools.ts";
+import { claimDueProbe } from "./probes.ts";
 import type { RoutedRequest } from "./request.ts";
 import { readKeyHash } from "./request-variable.ts";
 import { pinnedPeer } from "./sticky.ts";
 import { noteStream } from "./streams.ts";
-import { currentTable } from "./tables.ts";
+import { currentTable, type RouteTable } from "./tables.ts";
 
 /** Filled anew for every pick, so that a pick allocates nothing. */
 const pick: { -readonly [Field in keyof PickRequest]: PickRequest[Field] } = {
@@ -27,10 +29,16 @@ export function readRequest(request: RoutedRequest): void {
   if (table.timeouts.areOwn || table.ejected.length > 0) noteStream(request);
 }
 
-/** The peer for a request's first attempt; undefined when there is none. After `readRequest`. */
+/**
+ * The peer for a request's first attempt: that of its session, an ejected one that is due to be tried, or the one that is
+ * picked; undefined when there is none. After `readRequest`.
+ */
 export function chooseFirst(request: RoutedRequest, now: number): PeerLoad | undefined {
-  const pinned = request.table.stickyVariable === "" ? undefined : pinnedPeer(request);
-  return pinned ?? chooseNext(request, now);
+  const { table } = request;
+  const pinned = table.stickyVariable === "" ? undefined : pinnedPeer(request);
+  if (pinned !== undefined) return pinned;
+  const due = table.ejected.length > 0 && request.pointer !== 0 ? claimDueProbe(request, now) : undefined;
+  return due ?? chooseNext(request, now);
 }
 
 /** The peer for a further attempt: one that was not tried; undefined when there is none. */
@@ -63,7 +71,7 @@ export function followTable(request: RoutedRequest): void {
   const current = currentTable(request.table.service);
   if (current === undefined || current === request.table) return;
   const { ids } = request.pool.plan;
-  const count = request.triedCount;
+  const { chosen, isPinned, triedCount } = request;
   request.table = current;
   request.pool = current.pools[0]!;
   request.poolIndex = 0;
@@ -71,13 +79,39 @@ export function followTable(request: RoutedRequest): void {
   request.chosen = undefined;
   request.isPinned = false;
   request.triedCount = 0;
+  if (request.attempts === 0) {
+    // (A cookie that came with the request says again where it goes.)
+    if (chosen !== undefined && !isPinned) keepChosen(request, chosen);
+    return;
+  }
   readRequest(request);
-  if (request.attempts === 0) return;
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < triedCount; i++) {
     const place = request.pool.plan.ids.indexOf(ids[request.tried[i]!]!);
     if (place >= 0) {
       request.tried[request.triedCount] = place;
       request.triedCount++;
     }
   }
+}
+
+/** A new session's cookie names the instance already: it stays there, if that still takes requests. */
+function keepChosen(request: RoutedRequest, chosen: PeerLoad): void {
+  readRequest(request);
+  const peer = request.pool.indices.get(chosen.id);
+  if (peer !== undefined) {
+    request.tried[0] = peer;
+    request.triedCount = 1;
+    request.chosen = chosen;
+  } else if (request.probe !== 0 && isEjected(chosen, request.table)) {
+    request.chosen = chosen;
+    return;
+  }
+  // What was to be tried is released by now, or gone.
+  if (request.probe !== 0) endProbe(chosen, request.probe);
+  request.probe = 0;
+}
+
+function isEjected(load: PeerLoad, { ejected }: RouteTable): boolean {
+  for (const peer of ejected) if (peer.load === load) return true;
+  return false;
 }

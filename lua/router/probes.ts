@@ -19,7 +19,7 @@ const SLACK_MS = 1000;
 const LOOK_AGAIN_MS = 10;
 
 /** Streams that try a peer, with their claims: a later request may have the same record. */
-const streams: { request: RoutedRequest; claim: number; sinceMs: number }[] = [];
+const streams: { request: RoutedRequest; claim: number }[] = [];
 
 /**
  * An ejected peer whose time is over, for one request at a time. One that can be sent again does no harm where the peer
@@ -45,7 +45,7 @@ export function claimDueProbe(request: RoutedRequest, now: number): PeerLoad | u
     const patienceMs = Math.min(connectMs + perTryMs, PATIENCE_MS) + SLACK_MS;
     request.probe = claimProbe(load, patienceMs / 1000);
     if (request.probe === 0) continue;
-    if (request.isStream) streams.push({ request, claim: request.probe, sinceMs: now });
+    if (request.isStream) streams.push({ request, claim: request.probe });
     return load;
   }
   table.nextProbeMs = next;
@@ -80,12 +80,12 @@ export function judgeProbingStreams(): void {
   if (streams.length === 0) return;
   const now = nowMs();
   for (let i = streams.length - 1; i >= 0; i--) {
-    const { request, claim, sinceMs } = streams[i]!;
-    const lives = request.probe === claim && request.load !== undefined;
-    if (lives && now - sinceMs < STREAM_LIVES_MS) continue;
-    if (lives) {
+    const { request, claim } = streams[i]!;
+    if (request.probe === claim) {
+      // (A session's first request claims before it goes anywhere.)
+      if (request.load === undefined || now - request.attemptAtMs < STREAM_LIVES_MS) continue;
       request.probe = 0;
-      releasePeer(request.table.service, request.load!);
+      releasePeer(request.table.service, request.load);
     }
     streams.splice(i, 1);
   }

@@ -2,6 +2,7 @@ import * as ffi from "ffi";
 import * as base from "resty.core.base";
 import { MAX_ATTEMPTS } from "../core/policy.ts";
 import { nowMs } from "./freshness.ts";
+import { endProbe } from "./health.ts";
 import type { PeerLoad } from "./loads.ts";
 import type { Pool, RouteTable } from "./tables.ts";
 
@@ -138,6 +139,9 @@ export function routedRequest(): RoutedRequest | undefined {
 
 /** Ends the record. It must not be used after this. */
 export function endRequest(request: RoutedRequest): void {
+  // It was to try a peer, and was refused (by nginx's authentication, say) before it did.
+  if (request.probe !== 0 && request.chosen !== undefined) endProbe(request.chosen, request.probe);
+  request.probe = 0;
   records.delete(request.pointer);
   spare[spareCount] = request;
   spareCount++;

@@ -1,19 +1,18 @@
 import type { PeerLoad } from "./loads.ts";
 import type { RoutedRequest } from "./request.ts";
 import { settings } from "./settings.ts";
+import type { RouteTable } from "./tables.ts";
 
 /**
  * Sessions that are pinned to an instance by a cookie: `ID.SIGNATURE`, signed for the service, so that a client can't
  * choose an instance. (HMAC-SHA1, which nginx's Lua has; its weaknesses as a plain hash do not touch it.)
  */
 
-/** The peer that the request's cookie names, if the signature is right and the peer still serves its sessions. */
+/** The peer that the request's cookie names, if the peer still serves its sessions. */
 export function pinnedPeer(request: RoutedRequest): PeerLoad | undefined {
   const { table, pool } = request;
-  const cookie = ngx.var[table.stickyVariable];
-  if (cookie === undefined || cookie === "") return undefined;
-  const [id] = string.match(cookie, "^([a-z0-9._-]+)%.[%w_-]+$");
-  if (id === undefined || cookie !== sessionCookie(table.service, id)) return undefined;
+  const id = sessionOf(table);
+  if (id === undefined) return undefined;
   const peer = pool.indices.get(id);
   if (peer !== undefined) {
     request.tried[0] = peer;
@@ -24,6 +23,20 @@ export function pinnedPeer(request: RoutedRequest): PeerLoad | undefined {
   const drained = table.drained.get(id);
   request.isPinned = drained !== undefined;
   return drained;
+}
+
+/** Whether the request belongs to a session at a drained instance, which is served though new ones are not. */
+export function isOfDrained(table: RouteTable): boolean {
+  const id = table.stickyVariable === "" ? undefined : sessionOf(table);
+  return id !== undefined && table.drained.has(id);
+}
+
+/** The id that the request's cookie names, if the signature is right. */
+function sessionOf(table: RouteTable): string | undefined {
+  const cookie = ngx.var[table.stickyVariable];
+  if (cookie === undefined || cookie === "") return undefined;
+  const [id] = string.match(cookie, "^([a-z0-9._-]+)%.[%w_-]+$");
+  return id !== undefined && cookie === sessionCookie(table.service, id) ? id : undefined;
 }
 
 /** Sets the cookie for the instance that was chosen, unless the session is pinned to it already. */

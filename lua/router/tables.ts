@@ -207,7 +207,8 @@ function buildTable(service: string): RouteTable | undefined {
   if (pins) {
     for (let i = 0; i < loads.length; i++) {
       const peer = list.instances[i]!;
-      if (peer.score > 0 && stateOf(peer, peer.weight, false) === "drained") drained.set(peer.id, loads[i]!);
+      const lives = peer.score > 0 && situation.ejectedUntilMs?.[peer.id] === undefined;
+      if (lives && stateOf(peer, peer.weight, false) === "drained") drained.set(peer.id, loads[i]!);
     }
   }
   const hashVariable = variableOf(policy.hashOn);

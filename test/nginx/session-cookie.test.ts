@@ -130,6 +130,51 @@ test("when its instance has died a session goes on elsewhere without a failure, 
   await expectPinned(cookie, last);
 });
 
+const override = { weight: 0, by: "tester", reason: "a test", at: 0 };
+
+test("a drained instance that has died serves its sessions no more: they move, once", async () => {
+  const cookie = await sessionAt("b");
+  const drained = (peer: Peer): Peer => (peer.id === "b" ? { ...peer, weight: 0, override } : peer);
+  await router.publish(listsOf(instances.slice(0, 3), drained));
+  await expectPinned(cookie, "b");
+  await instances[1]!.kill();
+  await waitFor("the session to move", async () => {
+    const { status, instance, cookies } = await ask(cookie);
+    expect([status, ["a", "c"].includes(instance)]).toEqual([200, true]);
+    return cookies.length > 0 && pairOf(cookies[0]).startsWith(`session=${instance}.`);
+  });
+});
+
+test("with every instance drained sessions go on, and others are told that nobody takes them", async () => {
+  const cookie = await sessionAt("b");
+  await router.publish(listsOf(instances.slice(0, 3), (peer) => ({ ...peer, weight: 0, override })));
+  await expectPinned(cookie, "b");
+  for (const other of ["", `${cookie.slice(0, -1)}_`]) {
+    expect(await ask(other)).toEqual({ status: 503, instance: "", cookies: [] });
+  }
+});
+
+test("the request that tries an ejected instance begins a session there", async () => {
+  const quick: Policy = { ...POLICY, ejection: { consecutiveFailures: 1, baseMs: 100, maxMs: 100 } };
+  const list = serviceList(peersOf(instances.slice(0, 3)), { policy: quick });
+  await router.publish({ shop: list });
+  const [first] = instances;
+  for (let round = 0; round < 5; round++) {
+    first!.behave((_request, response) => response.writeHead(500).end());
+    await waitFor("its ejection", async () => {
+      await ask();
+      const { peers } = await router.read<{ peers: { id: string; state: string }[] }>("/v1/services/shop");
+      return peers.some(({ id, state }) => id === "a" && state === "ejected");
+    });
+    first!.behave(answer("a"));
+    await waitFor("its trial", async () => {
+      const { instance, cookies } = await ask();
+      expect(pairOf(cookies[0])).toContain(`=${instance}.`);
+      return instance === "a";
+    });
+  }
+});
+
 test("an instance's own cookies get through next to the router's", async () => {
   for (const { id, behave } of instances) {
     const whole = answer(id);
