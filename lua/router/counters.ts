@@ -83,7 +83,8 @@ const seenCodes = new LuaSet<number>();
 
 function rememberCode(code: number): void {
   if (seenCodes.has(code)) return;
-  seenCodes.add(code);
   const codes = knownWords("codes");
-  if (!codes.includes(`${code}`)) counters.set("codes", table.concat([...codes, `${code}`], " "));
+  // Seen only when it is there: another worker may write its own at the same moment.
+  if (codes.includes(`${code}`)) seenCodes.add(code);
+  else counters.set("codes", table.concat([...codes, `${code}`], " "));
 }
