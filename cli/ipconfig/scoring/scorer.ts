@@ -13,7 +13,7 @@ import {
   scoreOf,
 } from "./model.ts";
 import { chooseTop } from "./top.ts";
-import { createWindow, meanOf, presenceOf, pushSlot, type Window } from "./window.ts";
+import { createWindow, DEFAULT_SLOTS, meanOf, presenceOf, pushSlot, type Window } from "./window.ts";
 
 const DEFAULT_SLOW_START_MS = 10_000;
 
@@ -28,8 +28,9 @@ interface InstanceState extends Damped {
   since: number;
   down: boolean;
   reason: string | undefined;
-  /** Undefined until its first sample: nobody reports for it, and its score is neutral. */
+  /** Not until its first sample, nor any more when it was not asked for the length of a window: its score is neutral. */
   scored: boolean;
+  unaskedTicks: number;
   features: Features | undefined;
   presence: number;
   raw: number;
@@ -96,6 +97,7 @@ export function createServiceScorer(): ServiceScorer {
         down: false,
         reason: undefined,
         scored: false,
+        unaskedTicks: 0,
         features: undefined,
         presence: 1,
         raw: 1,
@@ -109,14 +111,19 @@ export function createServiceScorer(): ServiceScorer {
 
   const take = (state: InstanceState, sample: Sample | undefined, nowMs: number): void => {
     if (sample === undefined) {
-      // Never heard of: unscored. Heard of before: it has fallen silent.
-      if (!state.scored) return;
-    } else if (sample.state === "down") {
+      // Nobody asks it. (One that is asked, and says nothing, has a sample that says so.)
+      state.unaskedTicks++;
+      if (state.scored && state.unaskedTicks >= DEFAULT_SLOTS) forgetScore(state);
+      return;
+    }
+    state.unaskedTicks = 0;
+    if (sample.state === "down") {
       state.down = true;
       state.scored = true;
       state.reason = sample.reason;
       return;
-    } else if (state.down) {
+    }
+    if (state.down) {
       // It is back: what was before says nothing, and it starts slowly.
       state.down = false;
       state.reason = undefined;
@@ -125,7 +132,7 @@ export function createServiceScorer(): ServiceScorer {
       state.damped = 1;
       state.isFalling = false;
     }
-    const speaks = sample?.state === "up";
+    const speaks = sample.state === "up";
     for (let figure = 0; figure < FIGURE_NAMES.length; figure++) {
       values[figure] = speaks ? (sample[FIGURE_NAMES[figure]!] ?? Number.NaN) : Number.NaN;
     }
@@ -235,6 +242,20 @@ export function createServiceScorer(): ServiceScorer {
         score: state.effective,
       })),
   };
+}
+
+/** What was said of an instance counts no more, as if nobody had ever asked it. It is not new either. */
+function forgetScore(state: InstanceState): void {
+  state.window = createWindow(FIGURE_NAMES.length + 1);
+  state.since = Number.NEGATIVE_INFINITY;
+  state.scored = false;
+  state.down = false;
+  state.reason = undefined;
+  state.features = undefined;
+  state.damped = 1;
+  state.isFalling = false;
+  state.presence = 1;
+  state.raw = 1;
 }
 
 function meansOf(window: Window): Means {

@@ -122,6 +122,16 @@ describe("scores", () => {
     expect(weights[39]).toEqual({ a: 5, b: 100, c: 100 });
   });
 
+  test("of one that is not asked any more stay for five seconds, and are neutral then, as for a second ipconfig", () => {
+    for (const last of [{ ...idle, cpu: 1 }, { state: "down" }, { state: "silent" }] satisfies Sample[]) {
+      const { weights } = run(ABC, 20, (id, second) => (id !== "a" ? idle : second < 10 ? last : undefined));
+      expect(weights[9]!.a).toBeLessThan(50);
+      expect(weights[13]!.a).toBe(weights[9]!.a);
+      expect(weights[14]!.a).toBe(100);
+      expect(weights[19]).toEqual({ a: 100, b: 100, c: 100 });
+    }
+  });
+
   test("are neutral when nobody reports any more", () => {
     const { scorer, members } = run(ABC, 20, (id) => ({ ...idle, cpu: id === "a" ? 1 : 0 }));
     expect(scorer.scoreOf("a")).toBeLessThan(0.5);
