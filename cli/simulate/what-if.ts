@@ -65,10 +65,11 @@ export function tryWeights(
 
 function routedBy(list: ServiceList, nowMs: number): Routed {
   const { weights } = healthOf(list, situationOf(list, nowMs));
-  const shares = sharesOf(list, weights);
+  const algorithm = algorithmInForce(list.policy, list.mode);
+  const shares = sharesOf(list, weights, algorithm);
   return {
     mode: list.mode,
-    algorithm: algorithmInForce(list.policy, list.mode),
+    algorithm,
     peers: list.instances.map(({ id, weight }, i) => ({ id, weight, share: shares[i]! })),
   };
 }

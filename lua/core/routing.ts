@@ -1,8 +1,8 @@
 import { ejectionSettings, isPanic } from "./ejection.ts";
 import { type Plan, preparePlan, type Situation, weightsInForce } from "./plan.ts";
 import { type PreparedRule, prepareRules } from "./rules.ts";
-import type { Peer, PeerState, Rule, ServiceList } from "./types.ts";
-import { shares, stateOf } from "./weights.ts";
+import type { Algorithm, Peer, PeerState, Rule, ServiceList } from "./types.ts";
+import { stateOf } from "./weights.ts";
 
 /** What the requests of a service go by: which plan, and the plans. Prepared when its list, its mode or its health changes. */
 export interface Routing {
@@ -97,10 +97,11 @@ export function healthOf(list: ServiceList, situation: Situation): ListHealth {
 
 /**
  * Each peer's part of the requests that no rule matches by what is in them, 0..1: by weight within its subset, which has the
- * percentage of its rules, and within the rest, which has what is left over.
+ * percentage of its rules, and within the rest, which has what is left over. `best` gives all of a part to its first peer.
  * @param weights of the list's peers, as in `healthOf`
+ * @param algorithm the one in force
  */
-export function sharesOf(list: ServiceList, weights: readonly number[]): number[] {
+export function sharesOf(list: ServiceList, weights: readonly number[], algorithm: Algorithm): number[] {
   const rules = list.policy.rules ?? [];
   const groups: number[] = [];
   const sums: number[] = [];
@@ -124,11 +125,21 @@ export function sharesOf(list: ServiceList, weights: readonly number[]): number[
   }
   parts[rules.length] = Math.max(0, rest);
   // Without a rest all of the service takes what no rule takes.
-  if (sums[rules.length] === 0) return shares(weights);
+  const hasRest = sums[rules.length]! > 0;
+  let sumOfAll = 0;
+  for (const sum of sums) sumOfAll += sum;
+  const isTaken: boolean[] = [];
   const result: number[] = [];
   for (let i = 0; i < weights.length; i++) {
-    const sum = sums[groups[i]!]!;
-    result[i] = sum > 0 ? (parts[groups[i]!]! * weights[i]!) / sum : 0;
+    const group = hasRest ? groups[i]! : 0;
+    const part = hasRest ? parts[group]! : 1;
+    const sum = hasRest ? sums[group]! : sumOfAll;
+    const weight = weights[i]!;
+    if (algorithm !== "best") result[i] = sum > 0 ? (part * weight) / sum : 0;
+    else {
+      result[i] = weight > 0 && isTaken[group] !== true ? part : 0;
+      if (weight > 0) isTaken[group] = true;
+    }
   }
   return result;
 }

@@ -49,15 +49,6 @@ export function lastWeight(peer: Peer): number {
   return peer.override === undefined ? peer.weight : scoredWeight(peer.baseWeight, peer.score);
 }
 
-/** Each weight as a part of the sum, 0..1; all 0 when the sum is 0. */
-export function shares(weights: readonly number[]): number[] {
-  let sum = 0;
-  for (const weight of weights) sum += weight;
-  const result: number[] = [];
-  for (const weight of weights) result.push(sum > 0 ? weight / sum : 0);
-  return result;
-}
-
 /**
  * The mode in which a router serves a list.
  * @param freshAgeMs since the last good answer of an ipconfig; negative when the clock was set back, which is no news either

@@ -111,7 +111,8 @@ function allServices(): string {
 function oneService(service: string, list: ServiceList): string {
   const situation = situationOf(service, list);
   const { weights, states, panic } = healthOf(list, situation);
-  const parts = sharesOf(list, weights);
+  const algorithm = algorithmInForce(list.policy, situation.mode);
+  const parts = sharesOf(list, weights, algorithm);
   const pids = livingWorkers();
   const peers: string[] = [];
   for (let i = 0; i < weights.length; i++) {
@@ -136,7 +137,7 @@ function oneService(service: string, list: ServiceList): string {
   const fields = encodeJson({
     service,
     mode: situation.mode,
-    algorithm: algorithmInForce(list.policy, situation.mode),
+    algorithm,
     panic,
     epoch: position?.epoch ?? NULL,
     revision: position?.revision ?? NULL,

@@ -52,7 +52,6 @@ import {
   modeOf,
   nextFallbackStepAge,
   scoredWeight,
-  shares,
   stateOf,
 } from "../../lua/core/weights.ts";
 import { pickRequest, type RequestCase } from "./request-case.ts";
@@ -127,14 +126,14 @@ export function functionsOfCore(bytes: (text: string) => string, testRegex: Rege
     isLive,
     modeOf,
     stateOf,
-    shares,
     buildServiceList,
     sameServiceList,
     algorithmInForce,
     weightsInForce,
     validUntil,
     healthOf,
-    sharesOf: (list: ServiceList, situation: Situation) => sharesOf(list, healthOf(list, situation).weights),
+    sharesOf: (list: ServiceList, situation: Situation) =>
+      sharesOf(list, healthOf(list, situation).weights, algorithmInForce(list.policy, situation.mode)),
     isInSubset,
     prepareRules,
     buildAliasTable,

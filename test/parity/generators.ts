@@ -151,7 +151,6 @@ export const GENERATORS: Readonly<Record<FunctionName, fc.Arbitrary<readonly unk
   isLive: each(orNone(override), nowMs),
   modeOf: each(listMode, fc.integer({ min: -10_000, max: 10_000 }), fc.constantFrom(0, 5000)),
   stateOf: each(peer, fc.constantFrom(0, 0, 7), fc.boolean()),
-  shares: each(fc.array(baseWeight, { maxLength: 12 })),
   buildServiceList: each(
     fc.nat(),
     orNone(policy),
