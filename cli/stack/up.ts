@@ -209,7 +209,8 @@ async function etcdArguments(stateDirectory: string, endpoint: Endpoint): Promis
     ...["--data-dir", join(stateDirectory, "etcd")],
     ...["--listen-client-urls", client, "--advertise-client-urls", client],
     ...["--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers, "--initial-cluster", `default=${peers}`],
-    ...["--auto-compaction-mode", "periodic", "--auto-compaction-retention", "1h"],
+    // Statuses are written anew every second, and etcd keeps old values until they are compacted.
+    ...["--auto-compaction-mode", "periodic", "--auto-compaction-retention", "5m"],
     ...["--logger", "zap", "--log-level", "warn"],
   ];
 }

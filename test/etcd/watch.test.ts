@@ -52,3 +52,13 @@ it("a watch that was taken up stays, though nothing happens", async () => {
   await waitFor("the change", () => quiet.keys.length === 1, 2000);
   quiet.close();
 });
+
+it("a watch from what etcd has compacted is given up at once, and nothing of it is told", async () => {
+  const { revision } = await store.get("/routectl/v1/epoch");
+  for (const value of ["{}", "{ }"]) await etcd.raw.put("/routectl/v1/services/demo/policy", value);
+  await etcd.raw.compact();
+  const late = watch(revision + 1);
+  await waitFor("the watch to be given up", () => late.lost.length > 0, 1000);
+  expect(late.lost).toHaveLength(1);
+  expect(late.keys).toEqual([]);
+});
