@@ -3,7 +3,7 @@ import { VERSION } from "../../lua/core/version.ts";
 import type { Publisher } from "./publisher.ts";
 
 /** ipconfig's own metrics. Those about services are read from the lists when somebody asks. */
-export function createMetrics(publisher: Publisher) {
+export function createMetrics(publisher: Publisher, routingRevision: () => number) {
   const registers = [new Registry()];
   const [registry] = registers;
   new Gauge({ name: "routectl_build_info", help: "The version.", labelNames: ["version"], registers }).set(
@@ -44,6 +44,14 @@ export function createMetrics(publisher: Publisher) {
           if (override?.expiresAt !== undefined) this.set({ service, peer: id }, override.expiresAt / 1000);
         }
       }
+    },
+  });
+  new Gauge({
+    name: "routectl_routing_revision",
+    help: "The newest change in etcd that routers must have applied, scores apart.",
+    registers,
+    collect() {
+      this.set(routingRevision());
     },
   });
   return {

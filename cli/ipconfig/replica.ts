@@ -49,7 +49,7 @@ export async function startReplica(
     },
   );
   const publisher = createPublisher(scoreboard);
-  const metrics = createMetrics(publisher);
+  const metrics = createMetrics(publisher, () => mirror.catalog().routingRevision);
   const routers = createRouterRegister(() => performance.now());
   const epochs = keepEpoch(store, (error) => logger.warn(`the epoch can't be written: ${error.message}`));
   let connected = false;

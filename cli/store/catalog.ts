@@ -26,6 +26,8 @@ export interface Catalog {
   readonly epoch: string | undefined;
   /** The newest change of a key that routing depends on, deletions seen by this mirror included. */
   readonly revision: number;
+  /** The same without what a list or a score adds to it: all mirrors agree on it, but for deletions that one has not seen. */
+  readonly routingRevision: number;
   /** @returns the services that the changes touch */
   apply(changes: readonly Change[]): Set<string>;
   /**
@@ -58,6 +60,11 @@ export function createCatalog(
   const known = new Map<string, { modRevision: number; lease: string }>();
   let epoch: string | undefined;
   let revision = 0;
+  let routingRevision = 0;
+  const noteRouting = (modRevision: number): void => {
+    routingRevision = Math.max(routingRevision, modRevision);
+    revision = Math.max(revision, modRevision);
+  };
 
   const serviceOf = (name: string): CatalogService => {
     let service = services.get(name);
@@ -83,7 +90,7 @@ export function createCatalog(
       exporters.set(key.id, item.modRevision);
       return;
     }
-    revision = Math.max(revision, item.modRevision);
+    noteRouting(item.modRevision);
     if (key.kind === "history") return;
     if (key.kind === "epoch") {
       epoch = item.value;
@@ -126,7 +133,7 @@ export function createCatalog(
       exporters.delete(key.id);
       return;
     }
-    revision = Math.max(revision, modRevision);
+    noteRouting(modRevision);
     if (key.kind === "epoch") epoch = undefined;
     else if (key.kind === "resolved") resolved.delete(key.host);
     else {
@@ -149,6 +156,9 @@ export function createCatalog(
     },
     get revision() {
       return revision;
+    },
+    get routingRevision() {
+      return routingRevision;
     },
     apply: (changes) => {
       const touched = new Set<string>();

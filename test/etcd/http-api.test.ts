@@ -166,6 +166,17 @@ describe("metrics", () => {
     }
   });
 
+  it("say which change routers must have: the newest one, also where it changes no list", async () => {
+    const newest = () => replica.metric("routectl_routing_revision");
+    const revision = await writes.setWeight("demo", "demo-1", 6);
+    await waitFor("the weight", async () => (await newest()) === revision);
+    const again = await writes.setWeight("demo", "demo-1", 6);
+    expect(again).toBeGreaterThan(revision);
+    await waitFor("the same weight again", async () => (await newest()) === again);
+    const last = await writes.clearWeights("demo");
+    await waitFor("the end of the weight", async () => (await newest()) === last);
+  });
+
   it("of a service that is gone disappear", async () => {
     await writes.register("short", { id: "short-1" });
     const sample = 'routectl_service_members{service="short"}';
