@@ -7,6 +7,7 @@ import { encodeStatus, type Sample } from "../store/status.ts";
 import { createExporterMetrics, type ExporterMetrics } from "./metrics.ts";
 import { ownerOf } from "./ownership.ts";
 import { type Probe, type ProbeTarget, startProbe } from "./probe.ts";
+import { commitInRequests, sizeOf } from "./requests.ts";
 
 export interface ExporterOptions {
   /** Unique among the exporters. */
@@ -21,10 +22,6 @@ export interface Exporter {
 
 const RELIST_MS = 30_000;
 const PROBE_MS = 1000;
-
-/** etcd takes requests of up to 1.5 MB, and transactions of up to 128 operations. */
-const MOST_BYTES = 1_000_000;
-const MOST_OPERATIONS = 100;
 
 /** Status lives for this many intervals, so that it ends with the exporter that wrote it. */
 const TTL_INTERVALS = 3;
@@ -43,7 +40,7 @@ export async function startExporter(store: Store, options: ExporterOptions, logg
   const ownKey = store.keys.exporter(id);
   let registered: { lease: string; modRevision: number; stop(): Promise<void> } | undefined;
   /** The status keys that we have put, and not deleted since. */
-  let told = new Set<string>();
+  const told = new Set<string>();
   let writing = false;
   let stopped = false;
 
@@ -147,17 +144,27 @@ export async function startExporter(store: Store, options: ExporterOptions, logg
     // What another exporter looks after now must not be told twice: our lease would keep it for as long as we live.
     const written = new Set(puts.map((operation) => ("put" in operation ? operation.put : "")));
     const deletes = [...told].filter((key) => !written.has(key)).map((key): Operation => ({ delete: key }));
-    told = new Set([...told, ...written]);
-    for (const operations of inRequests([...puts, ...deletes])) {
-      const { succeeded } = await store.commit(alive, operations);
-      if (!succeeded) {
-        const { stop } = registered!;
-        registered = undefined;
-        await stop().catch(() => undefined);
-        return;
-      }
-    }
-    told = written;
+    for (const key of written) told.add(key);
+    const isAlive = await commitInRequests(store, alive, [...puts, ...deletes], {
+      onWritten: (operations) => {
+        for (const operation of operations) if ("delete" in operation) told.delete(operation.delete);
+      },
+      onRefused: warnOfRefused,
+    });
+    if (isAlive) return;
+    const { stop } = registered!;
+    registered = undefined;
+    await stop().catch(() => undefined);
+  };
+
+  const warnOfRefused = (operations: readonly Operation[], { message }: Error): void => {
+    const [largest] = operations.toSorted((a, b) => sizeOf(b) - sizeOf(a));
+    const key = "put" in largest! ? largest.put : largest!.delete;
+    const parsed = store.keys.parse(key);
+    const service = parsed?.kind === "status" ? parsed.service : key;
+    const others = operations.length > 1 ? ` and of ${operations.length - 1} others` : "";
+    const what = `the status of ${service} (${sizeOf(largest!)} bytes)${others}`;
+    warnOnce(`write ${service} ${message}`, `${what} is not written: ${message}`);
   };
 
   const statusPuts = (lease: string): Operation[] => {
@@ -214,21 +221,4 @@ function rounded(sample: Sample): Sample {
       typeof value === "number" ? Number(value.toPrecision(4)) : value,
     ]),
   ) as unknown as Sample;
-}
-
-function inRequests(operations: readonly Operation[]): Operation[][] {
-  const requests: Operation[][] = [];
-  let bytes = 0;
-  for (const operation of operations) {
-    const size = "put" in operation ? operation.value.length : 0;
-    const last = requests.at(-1);
-    if (last === undefined || last.length >= MOST_OPERATIONS || bytes + size > MOST_BYTES) {
-      requests.push([operation]);
-      bytes = size;
-    } else {
-      last.push(operation);
-      bytes += size;
-    }
-  }
-  return requests;
 }

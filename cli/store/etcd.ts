@@ -267,6 +267,15 @@ export function translateError(error: unknown, urls: string): Error {
   if (/required revision has been compacted/.test(message)) {
     return new RoutectlError("etcd-compacted", EXIT.conflict, "etcd has compacted that revision: try again", error);
   }
+  // Of two limits, gRPC's is told of in other words.
+  if (/etcdserver: request is too large|received message larger than max/.test(message)) {
+    return new RoutectlError(
+      "etcd-refused",
+      EXIT.error,
+      `etcd at ${urls} refused: the request is larger than its --max-request-bytes`,
+      error,
+    );
+  }
   if (/^\d+ (?!UNAVAILABLE|DEADLINE_EXCEEDED|CANCELLED)\w+: etcdserver: /.test(message)) {
     return new RoutectlError("etcd-refused", EXIT.error, `etcd at ${urls} refused: ${message}`, error);
   }

@@ -3,7 +3,7 @@ import pino from "pino";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Exporter, startExporter } from "../../cli/exporter/exporter.ts";
 import { serveStatus } from "../../cli/status/index.ts";
-import { openStore, type Store } from "../../cli/store/etcd.ts";
+import { type Operation, openStore, type Store } from "../../cli/store/etcd.ts";
 import { registerInstance } from "../../cli/store/registration.ts";
 import { startEtcd, type TestEtcd } from "../support/etcd.ts";
 import { startTestReplica, type TestReplica } from "../support/replica.ts";
@@ -51,10 +51,10 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
-async function exporter(id: string): Promise<Exporter & { kill(): Promise<void> }> {
+async function exporter(id: string, wrap = (own: Store): Store => own): Promise<Exporter & { kill(): Promise<void> }> {
   const logger = pino({}, { write: (line: string) => void warnings.push((JSON.parse(line) as { msg: string }).msg) });
   const own = openStore({ urls: etcd.url });
-  const started = await startExporter(own, { id, intervalMs: INTERVAL_MS }, logger);
+  const started = await startExporter(wrap(own), { id, intervalMs: INTERVAL_MS }, logger);
   let stopped = false;
   cleanUps.push(async () => {
     if (!stopped) await started.stop();
@@ -275,6 +275,30 @@ describe("exporters", () => {
     );
     await first.kill();
     await waitFor("the other to have all", async () => (await owners()).every((ids) => ids.join() === "right"), 20_000);
+  });
+
+  test("say which service's status is too large for etcd, once", async () => {
+    const reporting = await startReportingService();
+    cleanUps.push(reporting.stop);
+    for (let i = 0; i < 9; i++) await register(`an-instance-${i}`, reporting.port);
+    const enlarged = (operation: Operation): Operation =>
+      "put" in operation && operation.put.includes(`/${service}/`)
+        ? { ...operation, value: operation.value.padEnd(1_600_000) }
+        : operation;
+    let commits = 0;
+    await exporter("large", (own) => ({
+      ...own,
+      commit: (expectations, operations) => {
+        commits++;
+        return own.commit(expectations, operations.map(enlarged));
+      },
+    }));
+    const told = () => warnings.filter((text) => text.startsWith(`the status of ${service} (`));
+    await waitFor("the warning", () => told().length > 0);
+    const before = commits;
+    await waitFor("more refused requests", () => commits > before + 4);
+    expect(told()).toHaveLength(1);
+    expect(told()[0]).toMatch(/ \(\d{3,} bytes\).* is not written: .* is larger than its --max-request-bytes$/);
   });
 
   test("a status of an instance that is not registered is told once, and changes nothing", async () => {
