@@ -65,7 +65,7 @@ export async function startExporter(store: Store, options: ExporterOptions, logg
       onMissed: () => undefined,
       onWatchRestart: (reason) => logger.warn(`the watch of etcd begins anew: ${reason}`),
     }),
-    { relistMs: RELIST_MS, probeMs: PROBE_MS },
+    { relistMs: RELIST_MS, probeMs: PROBE_MS, withRevision: false },
   );
 
   /** Starts and stops probes, so that there is one for every instance of our services that has a status port. */

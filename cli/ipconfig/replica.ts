@@ -117,7 +117,7 @@ export async function startReplica(
         logger.warn(`the watch of etcd begins anew: ${reason}`);
       },
     }),
-    { relistMs: options.relistMs, probeMs: PROBE_MS },
+    { relistMs: options.relistMs, probeMs: PROBE_MS, withRevision: true },
   );
 
   const resolver = startResolver(

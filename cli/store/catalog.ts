@@ -31,11 +31,12 @@ export interface Catalog {
   /** @returns the services that the changes touch */
   apply(changes: readonly Change[]): Set<string>;
   /**
-   * Makes the mirror equal to a list of all keys, read at `revision`. A list does not tell when a key was deleted, so
-   * where it differs from the mirror the mirror's revision becomes that of the list.
+   * Makes the mirror equal to a list of all keys but the history's, read at `revision`. A list does not tell when a key was
+   * deleted, so where it differs from the mirror the mirror's revision becomes that of the list.
+   * @param historyRevision the newest one of the history's keys
    * @returns the services in which it differed
    */
-  reconcile(items: readonly KeyValue[], revision: number): Set<string>;
+  reconcile(items: readonly KeyValue[], revision: number, historyRevision?: number): Set<string>;
   /** Something else than a routing key makes a list change, as of this revision. */
   advance(revision: number): void;
   /** The revision to expect in a compare-and-swap; 0 when the key is not there. */
@@ -82,8 +83,9 @@ export function createCatalog(
   };
 
   const put = (item: KeyValue, touched: Set<string>): void => {
-    known.set(item.key, { modRevision: item.modRevision, lease: item.lease });
     const key = keys.parse(item.key);
+    if (key?.kind === "history") return noteRouting(item.modRevision);
+    known.set(item.key, { modRevision: item.modRevision, lease: item.lease });
     if (key === undefined) return onInvalid(item.key, "not a key of routectl");
     if (key.kind === "status") return onStatus(key.service, key.id, item.value, item.modRevision);
     if (key.kind === "exporter") {
@@ -91,7 +93,6 @@ export function createCatalog(
       return;
     }
     noteRouting(item.modRevision);
-    if (key.kind === "history") return;
     if (key.kind === "epoch") {
       epoch = item.value;
       return;
@@ -168,7 +169,7 @@ export function createCatalog(
       }
       return touched;
     },
-    reconcile: (items, listRevision) => {
+    reconcile: (items, listRevision, historyRevision = 0) => {
       const touched = new Set<string>();
       const present = new Set<string>();
       const first = revision === 0;
@@ -177,6 +178,7 @@ export function createCatalog(
         if (known.get(item.key)?.modRevision !== item.modRevision) put(item, touched);
       }
       for (const key of [...known.keys()]) if (!present.has(key)) remove(key, 0, touched);
+      noteRouting(historyRevision);
       if (first || touched.size > 0) revision = Math.max(revision, listRevision);
       return touched;
     },

@@ -38,10 +38,10 @@ export interface Store {
   readonly keys: Keys;
   readonly urls: string;
   get(key: string): Promise<{ item: KeyValue | undefined; revision: number }>;
-  /** All keys under a prefix, as of one revision. */
-  list(prefix: string): Promise<{ items: KeyValue[]; revision: number }>;
-  /** The newest revision among the keys under a prefix; 0 when there are none. */
-  newestRevision(prefix: string): Promise<number>;
+  /** All keys under a prefix, as of one revision; without those under another prefix, where one is named. */
+  list(prefix: string, without?: string): Promise<{ items: KeyValue[]; revision: number }>;
+  /** The newest revision among the keys under a prefix, as of a revision or of now; 0 when there are none. */
+  newestRevision(prefix: string, asOf?: number): Promise<number>;
   /** The first keys under a prefix, and how many there are. */
   firstKeys(prefix: string, limit: number): Promise<{ keys: string[]; count: number }>;
   /** Carries out all operations if every expectation holds, else none. */
@@ -121,10 +121,13 @@ export function openStore(options: StoreOptions): Store {
           revision: Number(response.header.revision),
         };
       }),
-    list: (prefix) => call(() => listPages(client, prefix)),
-    newestRevision: (prefix) =>
+    list: (prefix, without) => call(() => listRanges(client, rangesOf(prefix, without))),
+    newestRevision: (prefix, asOf = 0) =>
       call(async () => {
-        const response = await client.getAll().prefix(prefix).sort("Mod", "Descend").limit(1).exec();
+        const response = await client.kv.range({
+          ...{ key: Buffer.from(prefix), range_end: prefixEnd(prefix), revision: asOf },
+          ...{ sort_target: "Mod", sort_order: "Descend", limit: 1, keys_only: true },
+        });
         const [newest] = response.kvs;
         return newest === undefined ? 0 : Number(newest.mod_revision);
       }),
@@ -189,21 +192,37 @@ function toKeyValue(raw: RawKeyValue): KeyValue {
   };
 }
 
-/** Pages are read at the revision of the first one, so that together they are one consistent picture. */
-async function listPages(client: Etcd3, prefix: string): Promise<{ items: KeyValue[]; revision: number }> {
-  const end = prefixEnd(prefix);
+interface Range {
+  readonly start: Buffer;
+  readonly end: Buffer;
+}
+
+/** The keys under a prefix, but for those under another one within it. */
+function rangesOf(prefix: string, without: string | undefined): Range[] {
+  const whole = { start: Buffer.from(prefix), end: prefixEnd(prefix) };
+  if (without === undefined) return [whole];
+  return [
+    { start: whole.start, end: Buffer.from(without) },
+    { start: prefixEnd(without), end: whole.end },
+  ];
+}
+
+/** All is read at the revision of the first page, so that together it is one consistent picture. */
+async function listRanges(client: Etcd3, ranges: readonly Range[]): Promise<{ items: KeyValue[]; revision: number }> {
   const items: KeyValue[] = [];
-  let start: Buffer = Buffer.from(prefix);
   let revision = 0;
-  while (true) {
-    const request = client.getAll().inRange({ start, end }).limit(PAGE_SIZE).sort("Key", "Ascend");
-    const response = await (revision === 0 ? request : request.revision(revision)).exec();
-    if (revision === 0) revision = Number(response.header.revision);
-    for (const raw of response.kvs) items.push(toKeyValue(raw));
-    const last = response.kvs.at(-1);
-    if (!response.more || last === undefined) return { items, revision };
-    start = Buffer.concat([last.key, Buffer.from([0])]);
+  for (const { start: first, end } of ranges) {
+    let start: Buffer | undefined = first;
+    while (start !== undefined) {
+      const request = client.getAll().inRange({ start, end }).limit(PAGE_SIZE).sort("Key", "Ascend");
+      const response = await (revision === 0 ? request : request.revision(revision)).exec();
+      if (revision === 0) revision = Number(response.header.revision);
+      for (const raw of response.kvs) items.push(toKeyValue(raw));
+      const last = response.kvs.at(-1);
+      start = response.more && last !== undefined ? Buffer.concat([last.key, Buffer.from([0])]) : undefined;
+    }
   }
+  return { items, revision };
 }
 
 function prefixEnd(prefix: string): Buffer {

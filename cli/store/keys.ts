@@ -25,6 +25,7 @@ export interface Keys {
   overrides(service: string): string;
   history(service: string, id: string): string;
   histories(service: string): string;
+  allHistories(): string;
   /** What one exporter says of one service's instances. */
   status(service: string, exporter: string): string;
   statuses(): string;
@@ -50,6 +51,7 @@ export function keysUnder(prefix: string): Keys {
     overrides: (service) => `${prefix}/overrides/${service}/`,
     history: (service, id) => `${prefix}/history/${service}/${id}`,
     histories: (service) => `${prefix}/history/${service}/`,
+    allHistories: () => `${prefix}/history/`,
     status: (service, exporter) => `${prefix}/status/${service}/${exporter}`,
     statuses: () => `${prefix}/status/`,
     exporter: (id) => `${prefix}/exporters/${id}`,

@@ -19,6 +19,8 @@ export interface MirrorOptions {
   readonly relistMs: number;
   /** How often etcd is asked for a sign of life. */
   readonly probeMs: number;
+  /** Whether the catalog's revision is needed, and with it that of the history: a write may change nothing else. */
+  readonly withRevision: boolean;
 }
 
 export interface Mirror {
@@ -60,7 +62,10 @@ export function startMirror(
   };
 
   const list = async (afterWatch: boolean): Promise<number> => {
-    const { items, revision } = await store.list(prefix);
+    // There may be far more history than anything else, and only its newest revision counts.
+    const histories = store.keys.allHistories();
+    const { items, revision } = await store.list(prefix, histories);
+    const historyRevision = options.withRevision ? await store.newestRevision(histories, revision) : 0;
     setConnected(true, "");
     if (revision < lastRevision || lostData) {
       const hasServices = items.some((item) => item.key.startsWith(`${prefix}services/`));
@@ -70,7 +75,7 @@ export function startMirror(
     }
     lastRevision = revision;
     if (lostData) return revision;
-    const touched = catalog.reconcile(items, revision);
+    const touched = catalog.reconcile(items, revision, historyRevision);
     if (afterWatch && touched.size > 0) told.onMissed(touched);
     told.onChange(touched, catalog.revision);
     return revision;

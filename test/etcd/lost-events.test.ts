@@ -10,12 +10,18 @@ let etcd: TestEtcd;
 let writes: Writes;
 let replica: TestReplica;
 let loses: (change: Change) => boolean;
+let listed: string[];
 
 const keyOf = (change: Change): string => (change.type === "put" ? change.item.key : change.key);
 
-/** A store whose watches lose changes. */
+/** A store whose watches lose changes, and that remembers what was listed. */
 const unreliable = (store: Store): Store => ({
   ...store,
+  list: async (prefix, without) => {
+    const answer = await store.list(prefix, without);
+    listed = answer.items.map(({ key }) => key.slice(store.keys.prefix.length + 1));
+    return answer;
+  },
   watch: (prefix, fromRevision, handler) =>
     store.watch(prefix, fromRevision, {
       ...handler,
@@ -87,6 +93,26 @@ it("what was lost before a change that came through is found, though etcd's revi
   expect(await idsOf("demo")).not.toContain("demo-3");
   await follow({ epoch, revision }, (ids) => ids.includes("demo-3"));
   expect((await replica.poll()).snapshot!.epoch).toBe(epoch);
+});
+
+it("a write that changes no list still moves the revision, though the history is not listed", async () => {
+  await writes.setWeight("demo", "demo-1", 7);
+  await waitFor("the weight", async () => (await replica.service("demo"))?.mode === "manual");
+  // A key before those of the history, and one after them.
+  await etcd.raw.putAll(
+    ["/routectl/v1/exporters/one", "/routectl/v1/status/demo/one"].map((key) => [key, "{}"] as const),
+  );
+  const { revision: before, services } = (await replica.poll()).snapshot!;
+  loses = () => true;
+  const revision = await etcd.raw.put("/routectl/v1/history/demo/0000000000000001-ab", "{}");
+  expect(revision).toBeGreaterThan(before);
+  await waitFor("the revision", async () => ((await replica.poll()).snapshot?.revision ?? 0) >= revision);
+  expect((await replica.poll()).snapshot).toMatchObject({ revision, services });
+  expect((await etcd.raw.list("/routectl/v1/history/")).length).toBeGreaterThan(4);
+  const instances = ["demo/instances/demo-1", "demo/instances/demo-2", "orders/instances/orders-1"];
+  const expected = [...instances.map((key) => `services/${key}`), "epoch", "exporters/one", "overrides/demo/demo-1"];
+  await waitFor("a list", () => listed.length > 0);
+  expect(listed.toSorted()).toEqual([...expected, "status/demo/one"].toSorted());
 });
 
 it("a watch that loses nothing is never said to have missed anything", async () => {

@@ -30,7 +30,7 @@ export function recordSamples(store: Store, service: string, onSample: (sample: 
       onMissed: () => undefined,
       onWatchRestart: () => undefined,
     }),
-    { relistMs: 3_600_000, probeMs: 1000 },
+    { relistMs: 3_600_000, probeMs: 1000, withRevision: false },
   );
 }
 
