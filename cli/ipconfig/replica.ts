@@ -134,6 +134,7 @@ export async function startReplica(
   }, UPKEEP_MS);
 
   const doubts = createEpochDoubts({
+    now: () => performance.now(),
     epoch: () => publisher.epoch,
     routers: routers.live,
     newestRevision: mirror.probe,
@@ -150,9 +151,10 @@ export async function startReplica(
     etcdConnected: () => connected,
     // Without what is still to be published: a router that was given a later revision would never ask for it.
     seenRevision: () => (publication.isBehind() ? publisher.revision : mirror.seenRevision()),
+    onPoll: doubts.onPoll,
     onAhead: doubts.onAhead,
     acknowledge: (node, report) => {
-      doubts.onReport(report);
+      doubts.onReport(node, report);
       const behind = routers.live().find((router) => router.node === node);
       const applies = report.workers.every((worker) => worker.revision >= publisher.revision);
       const appliedBefore = behind?.workers.every((worker) => worker.revision >= publisher.revision) ?? true;

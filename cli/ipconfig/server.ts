@@ -10,6 +10,8 @@ export interface Api {
   etcdConnected(): boolean;
   /** Up to which revision of etcd our lists are, whatever changed none of them included. */
   seenRevision(): number;
+  /** A router asks for lists, and says of which epoch those are that it has. */
+  onPoll(node: string, epoch: string | undefined): void;
   /** A router named a revision that is newer than ours: we lag, or etcd went back in time. */
   onAhead(node: string, revision: number): void;
   acknowledge(node: string, report: Acknowledgement): boolean;
@@ -66,11 +68,11 @@ export function createServer(api: Api): Hono {
     if (publisher.epoch === undefined) {
       return context.json({ error: "no-list", message: "etcd holds no services yet, or was not read yet" }, 503);
     }
-    if (epoch === publisher.epoch && revision > publisher.revision)
-      api.onAhead(context.req.query("router") ?? "", revision);
+    const node = context.req.query("router") ?? "";
+    if (isName(node)) api.onPoll(node, isName(epoch) ? epoch : undefined);
+    if (epoch === publisher.epoch && revision > publisher.revision) api.onAhead(node, revision);
     const deadline = Date.now() + Math.min(waitMs, MAX_WAIT_MS);
     const { signal } = context.req.raw;
-    const node = context.req.query("router") ?? "";
     while (true) {
       const snapshot = handOut(node, epoch, revision);
       if (snapshot !== undefined) return context.body(snapshot.body, 200, headers());

@@ -106,14 +106,24 @@ it("restored while no ipconfig was there: a router that has seen more brings abo
   await expectNewEpoch(seen, ["demo-1", "demo-2"]);
 });
 
-it("a router that refuses an epoch, because it has left it, brings about a new one", async () => {
-  const before = (await replicas[0]!.poll()).snapshot!;
-  await replicas[0]!.report("edge-1", before, { leftEpochs: ["another-one"] });
-  expect(await replicas[0]!.poll({ epoch: before.epoch, revision: before.revision, waitMs: 300 })).toMatchObject({
-    status: 304,
-  });
-  await replicas[0]!.report("edge-1", before, { leftEpochs: [before.epoch] });
+it("a router that refuses an epoch, because it has left it, brings about a new one, and the next one not at once", async () => {
+  const [replica] = replicas;
+  const epochs = new Set<string | undefined>();
+  /** Asks and reports as a router that has left the epoch that is in force. @returns how often another one began */
+  const refuse = async (applied: string, asks: boolean): Promise<number> => {
+    const { epoch, revision } = (await replica!.poll()).snapshot!;
+    epochs.add(epoch);
+    if (asks) await replica!.poll({ router: "edge-1", epoch: "another-one", revision });
+    await replica!.report("edge-1", { epoch: applied, revision }, { leftEpochs: [epoch] });
+    await replica!.poll({ epoch, revision, waitMs: 500 });
+    return epochs.add(await epochOf(replica!)).size - 1;
+  };
+  const before = (await replica!.poll()).snapshot!;
+  expect(await refuse("another-one", false)).toBe(0);
+  expect(await refuse(before.epoch, true)).toBe(0);
+  expect(await refuse("another-one", true)).toBe(1);
   await expectNewEpoch(before, ["demo-1", "demo-2"]);
+  expect(await refuse("another-one", true)).toBe(1);
 });
 
 it("all keys deleted by hand empty no list either", async () => {
