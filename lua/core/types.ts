@@ -63,7 +63,7 @@ export interface Ejection {
   readonly errorPercent?: number;
   /** For how long the first time; it doubles each time: 100..3,600,000, default 2,000. */
   readonly baseMs?: number;
-  /** 100..3,600,000, default 10,000 */
+  /** 100..3,600,000, default 6,000. */
   readonly maxMs?: number;
   /** When more than this part of a service is ejected, nobody is: 0..100, default 50. */
   readonly maxEjectedPercent?: number;
