@@ -81,10 +81,14 @@ export function registerService(program: Command): void {
     .option("--port <port>", "its port", parseWhole(1, 65535))
     .option("--weight <weight>", "its base weight, 0 to 1000 (default: 100)", parseWeight)
     .option("--name <text>", "a name for people (default: the id)")
-    .option("--metadata <key=value>", "may be given several times", collectMetadata)
+    .option("--metadata <key=value>", "may be given several times; KEY= takes the key away", collectMetadata)
     .addHelpText(
       "after",
-      "\nExample:\n  $ routectl service register orders --id orders-1 --address 10.0.0.7 --port 8080",
+      `
+Of an instance that is there, what is not given keeps its value: metadata, too, key by key.
+
+Example:
+  $ routectl service register orders --id orders-1 --address 10.0.0.7 --port 8080`,
     )
     .action(async (name: string, options: RegisterOptions, command: Command) => {
       const { registerInstance } = await import("../store/registration.ts");

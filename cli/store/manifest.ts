@@ -10,7 +10,7 @@ import { samePolicy } from "./policy.ts";
 import { formatPath } from "./policy-issue.ts";
 import { policyChanges } from "./policy-text.ts";
 import { describeInstance, putKeepingLease, sameInstance, type Write } from "./registration.ts";
-import { describeIssue, type Instance, instanceSchema, NAME_RULE, policySchema } from "./schemas.ts";
+import { describeIssue, type Instance, NAME_RULE, policySchema, writtenInstanceSchema } from "./schemas.ts";
 
 /** Services, their instances and policies, as `apply` reads and `dump` writes them. */
 export interface Manifest {
@@ -20,7 +20,7 @@ export interface Manifest {
 const serviceSchema = z.strictObject(
   {
     policy: policySchema.optional(),
-    instances: z.array(instanceSchema, "must be a list").default([]),
+    instances: z.array(writtenInstanceSchema, "must be a list").default([]),
   },
   "must be a map with the keys policy and instances",
 );

@@ -3,7 +3,7 @@ import { type Catalog, readCatalogOf } from "./catalog.ts";
 import { type Author, commitChange, type Outcome } from "./change.ts";
 import type { Operation, Store } from "./etcd.ts";
 import { requireInstance, requireName, requireService } from "./lookup.ts";
-import { type Instance, parseInstance } from "./schemas.ts";
+import { type Instance, parseInstance, writtenInstanceSchema } from "./schemas.ts";
 
 export interface Write extends Author {
   readonly dryRun: boolean;
@@ -16,7 +16,8 @@ export interface InstanceInput {
   readonly address?: string | undefined;
   readonly port?: number | undefined;
   readonly weight?: number | undefined;
-  readonly metadata?: Record<string, string> | undefined;
+  /** Key by key; an empty text takes the key away. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Registers an instance, or changes a registered one; makes the service where there is none. */
@@ -31,7 +32,8 @@ export async function registerInstance(
   const catalog = await readCatalogOf(store, service);
   const before = catalog.services.get(service)?.instances.get(input.id);
   const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
-  const parsed = parseInstance({ ...before, ...given });
+  const metadata = mergeMetadata(before?.metadata, input.metadata);
+  const parsed = parseInstance({ ...before, ...given, metadata }, writtenInstanceSchema);
   if ("error" in parsed) throw usageError(`instance ${input.id}: ${parsed.error}`);
   const { instance } = parsed;
   if (before !== undefined && sameInstance(before, instance)) return { service, changes: [], revision: undefined };
@@ -53,6 +55,13 @@ export async function registerInstance(
     [putKeepingLease(catalog, key, JSON.stringify(instance))],
   );
   return { service, changes, revision };
+}
+
+function mergeMetadata(before: InstanceInput["metadata"], given: InstanceInput["metadata"]): Record<string, string> {
+  return Object.fromEntries([
+    ...Object.entries(before ?? {}).filter(([key]) => given === undefined || !Object.hasOwn(given, key)),
+    ...Object.entries(given ?? {}).filter(([, value]) => value !== ""),
+  ]);
 }
 
 /** Takes an instance off a service, and its manual weight with it. */

@@ -51,6 +51,21 @@ export const instanceSchema = z.strictObject({
   metadata: metadataSchema.default({}),
 });
 
+/** The same as somebody writes it. One that is in etcd already stays in force, with a status port that is none, too. */
+export const writtenInstanceSchema = instanceSchema.extend({
+  metadata: metadataSchema
+    .superRefine(({ statusPort }, context) => {
+      if (statusPort === undefined || isPortText(statusPort)) return;
+      const message = `must be a whole number from 1 to ${MAX_PORT}, such as 9200`;
+      context.addIssue({ code: "custom", message, path: ["statusPort"] });
+    })
+    .default({}),
+});
+
+function isPortText(text: unknown): boolean {
+  return typeof text === "string" && /^[1-9]\d{0,4}$/.test(text) && Number(text) <= MAX_PORT;
+}
+
 export interface Instance {
   readonly id: string;
   readonly name: string;
@@ -92,8 +107,8 @@ export const historySchema = z.object({
 export type HistoryEntry = z.infer<typeof historySchema>;
 
 /** An instance from a value of any origin; the reason when it is not one. */
-export function parseInstance(value: unknown): { instance: Instance } | { error: string } {
-  const parsed = instanceSchema.safeParse(value);
+export function parseInstance(value: unknown, schema = instanceSchema): { instance: Instance } | { error: string } {
+  const parsed = schema.safeParse(value);
   if (!parsed.success) return { error: describeIssue(parsed.error) };
   const { name, ...rest } = parsed.data;
   return { instance: { ...rest, name: name ?? rest.id } };

@@ -58,6 +58,12 @@ describe.concurrent("an address that nobody can connect to", () => {
   it.each(["0", "70000", "-1", "http"])("port %j", (port) =>
     expectRefusal([...register, "--address", "10.0.0.2", "--port", port], "65535"));
 
+  it.each(["70000", "0x2390"])("metadata statusPort=%s", (port) =>
+    expectRefusal(
+      ["service", "register", "demo", "--id", "demo-1", "--metadata", `statusPort=${port}`],
+      "instance demo-1: metadata.statusPort: must be a whole number from 1 to 65535",
+    ));
+
   it("none at all", () => expectRefusal([...register, "--port", "80"], "address"));
 });
 

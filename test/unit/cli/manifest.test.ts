@@ -75,6 +75,12 @@ describe("an error names what is wrong, and its line", () => {
     [instance("metadata: [a]"), 7, "metadata: must be an object"],
     [instance("metadata: {zone: 1}"), 7, "metadata.zone: must be a text"],
     [instance("metadata: {a b: x}"), 7, '"a b" is not a metadata key'],
+    [
+      instance("metadata:", "  zone: a", '  statusPort: "92OO"'),
+      9,
+      "services.demo.instances[0].metadata.statusPort: must be a whole number from 1 to 65535",
+    ],
+    [instance('metadata: {statusPort: ""}'), 7, "metadata.statusPort: must be a whole number from 1 to 65535"],
     [instance(`name: ${"é".repeat(300)}`), 7, "512 bytes"],
     [
       service("instances:", "  - id: a", "    address: 10.0.0.300", "    port: 80"),
@@ -154,6 +160,11 @@ describe("an error names what is wrong, and its line", () => {
     expect(message).toContain(`services.yaml:${line}: `);
     expect(message).toContain(says);
   });
+
+  it.each(["0", "65536", "92.5", "0x2390", "09200", " 9200", "http"])("a status port that is none: %j", (text) =>
+    expect(refusal(instance(`metadata: {statusPort: "${text}"}`))).toContain(
+      "metadata.statusPort: must be a whole number",
+    ));
 
   it.each([
     ["an alias to nothing", "services: *nothing", "alias"],
