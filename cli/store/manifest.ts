@@ -6,10 +6,11 @@ import { usageError } from "../errors.ts";
 import { type Catalog, readCatalog, serviceNames } from "./catalog.ts";
 import { commitChange, inTransactions, type Outcome } from "./change.ts";
 import type { Store } from "./etcd.ts";
+import { describeChange, describeInstance } from "./instance-text.ts";
 import { samePolicy } from "./policy.ts";
 import { formatPath } from "./policy-issue.ts";
 import { policyChanges } from "./policy-text.ts";
-import { describeInstance, putKeepingLease, sameInstance, type Write } from "./registration.ts";
+import { putKeepingLease, sameInstance, type Write } from "./registration.ts";
 import { describeIssue, type Instance, NAME_RULE, policySchema, writtenInstanceSchema } from "./schemas.ts";
 
 /** Services, their instances and policies, as `apply` reads and `dump` writes them. */
@@ -178,7 +179,8 @@ function differences(
   for (const instance of wanted.instances) {
     const before = found?.instances.get(instance.id);
     if (before !== undefined && sameInstance(before, instance)) continue;
-    const description = `${before === undefined ? "add" : "change"} ${describeInstance(instance)}`;
+    const description =
+      before === undefined ? `add ${describeInstance(instance)}` : `change ${describeChange(before, instance)}`;
     steps.push({ key: store.keys.instance(service, instance.id), value: JSON.stringify(instance), description });
   }
   if (!prune) return steps;

@@ -2,6 +2,7 @@ import { usageError } from "../errors.ts";
 import { type Catalog, readCatalogOf } from "./catalog.ts";
 import { type Author, commitChange, type Outcome } from "./change.ts";
 import type { Operation, Store } from "./etcd.ts";
+import { describeChange, describeInstance } from "./instance-text.ts";
 import { requireInstance, requireName, requireService } from "./lookup.ts";
 import { type Instance, parseInstance, writtenInstanceSchema } from "./schemas.ts";
 
@@ -37,7 +38,8 @@ export async function registerInstance(
   if ("error" in parsed) throw usageError(`instance ${input.id}: ${parsed.error}`);
   const { instance } = parsed;
   if (before !== undefined && sameInstance(before, instance)) return { service, changes: [], revision: undefined };
-  const changes = [`${before === undefined ? "add" : "change"} ${describeInstance(instance)}`];
+  const description = before === undefined ? describeInstance(instance) : describeChange(before, instance);
+  const changes = [`${before === undefined ? "add" : "change"} ${description}`];
   if (write.dryRun) return { service, changes, revision: undefined };
   const key = store.keys.instance(service, instance.id);
   const revision = await commitChange(
@@ -48,7 +50,7 @@ export async function registerInstance(
       at: Date.now(),
       by: write.by,
       action: "service register",
-      detail: describeInstance(instance),
+      detail: description,
       reason: write.reason,
     },
     [{ key, modRevision: catalog.revisionOf(key) }],
@@ -88,10 +90,6 @@ export async function deregisterInstance(store: Store, service: string, id: stri
 export function putKeepingLease(catalog: Catalog, key: string, value: string): Operation {
   const lease = catalog.leaseOf(key);
   return lease === "0" ? { put: key, value } : { put: key, value, lease };
-}
-
-export function describeInstance({ id, address, port, weight }: Instance): string {
-  return `${id} at ${address.includes(":") ? `[${address}]` : address}:${port}, weight ${weight}`;
 }
 
 export function sameInstance(a: Instance, b: Instance): boolean {

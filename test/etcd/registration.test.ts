@@ -38,6 +38,33 @@ it("KEY= takes a key of the metadata away, and one that is not there is no chang
   expect(await cli.must(...REGISTER, "--metadata", "zone=")).toBe("demo: nothing to change\n");
 });
 
+it("--dry-run, the output and the history say what changes, and from what", async () => {
+  const change = [...REGISTER, "--weight", "50", "--metadata", "version=v2", "--metadata", "zone="];
+  const says = "demo-1: weight 50 (was 100), metadata version=v2 (was -), metadata zone removed (was a)";
+  expect(await cli.must(...change, "--dry-run")).toBe(`demo: change ${says} (dry run: nothing was written)\n`);
+  expect(await cli.must(...change)).toBe(`demo: change ${says}\n`);
+  const moved = "demo-1: at [2001:db8::1]:8081 (was 10.0.0.1:8080), name first (was demo-1)";
+  const file = "{id: demo-1, address: '2001:db8::1', port: 8081, weight: 50, name: first, metadata: META}";
+  const apply = (metadata: string) =>
+    cli.runWith(`services: {demo: {instances: [${file.replace("META", metadata)}]}}`, "apply", "-f", "-");
+  expect((await apply('{statusPort: "9200", version: v2}')).stdout).toBe(`demo: change ${moved}\n`);
+  const newMetadata = "demo-1: metadata statusPort=9201 (was 9200), metadata version=v3 (was v2)";
+  expect((await apply('{statusPort: "9201", version: v3}')).stdout).toBe(`demo: change ${newMetadata}\n`);
+  const details = JSON.parse(await cli.must("history", "demo", "-o", "json")).map(
+    (entry: { detail: string }) => entry.detail,
+  );
+  const added = "demo-1 at 10.0.0.1:8080, weight 100, metadata statusPort=9200 zone=a";
+  expect(details).toEqual([`change ${newMetadata}`, `change ${moved}`, says, added]);
+});
+
+it("many metadata and long ones are told in short", async () => {
+  const metadata = Array.from({ length: 20 }, (_, i) => `key${i}=${"x".repeat(500)}`);
+  const said = await cli.must(...REGISTER, ...metadata.flatMap((pair) => ["--metadata", pair]));
+  expect(said).toContain(`metadata key0=${"x".repeat(60)}… (was -)`);
+  expect(said).toMatch(/, and 12 more\n$/);
+  expect(said.length).toBeLessThan(1000);
+});
+
 it("a file's metadata are all that there are after apply", async () => {
   const file = "services: {demo: {instances: [{id: demo-1, address: 10.0.0.1, port: 8080, metadata: {version: v2}}]}}";
   expect((await cli.runWith(file, "apply", "-f", "-")).status).toBe(0);
