@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { EXIT, RoutectlError } from "../errors.ts";
+import { EXIT, RoutectlError, unreachable } from "../errors.ts";
 import { type Expectation, MAX_OPERATIONS, type Operation, type Store } from "./etcd.ts";
 import type { HistoryEntry } from "./schemas.ts";
 
@@ -25,7 +25,8 @@ const HISTORY_TRIM = 20;
 /**
  * Writes changes of one service together with their history entry, in one transaction.
  * @param seenRevision etcd's revision when what is expected was read
- * @throws RoutectlError `conflict` when something that was read has changed since
+ * @throws RoutectlError `conflict` when something that was read has changed since; `unanswered-write` when it may have been
+ * written or not
  */
 export async function commitChange(
   store: Store,
@@ -39,25 +40,41 @@ export async function commitChange(
   const trimmed = count >= HISTORY_LIMIT ? keys : [];
   const id = `${String(seenRevision).padStart(16, "0")}-${randomBytes(4).toString("hex")}`;
   const historyKey = store.keys.history(service, id);
-  const result = await store.commit(
-    [{ key: historyKey, modRevision: 0 }, ...expectations],
-    [
-      { put: historyKey, value: JSON.stringify(entry) },
-      ...operations,
-      ...trimmed.map((key): Operation => ({ delete: key })),
-    ],
-  );
-  if (!result.succeeded) {
-    // The answer to a first attempt may have been lost after etcd had carried it out.
-    const { item: ours } = await store.get(historyKey);
-    if (ours !== undefined) return ours.modRevision;
-    throw new RoutectlError(
-      "conflict",
-      EXIT.conflict,
-      `someone else has changed ${service} in the meantime: look at routectl history ${service}, then try again`,
+  const write = async (): Promise<number | undefined> => {
+    const result = await store.commit(
+      [{ key: historyKey, modRevision: 0 }, ...expectations],
+      [
+        { put: historyKey, value: JSON.stringify(entry) },
+        ...operations,
+        ...trimmed.map((key): Operation => ({ delete: key })),
+      ],
     );
-  }
-  return result.revision;
+    if (result.succeeded) return result.revision;
+    // The answer to a first attempt may have been lost after etcd had carried it out.
+    return (await store.get(historyKey)).item?.modRevision;
+  };
+  const revision = await write().catch((error: unknown) => {
+    throw isUnreachable(error) ? unansweredWrite(store, service, error) : error;
+  });
+  if (revision !== undefined) return revision;
+  throw new RoutectlError(
+    "conflict",
+    EXIT.conflict,
+    `someone else has changed ${service} in the meantime: look at routectl history ${service}, then try again`,
+  );
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof RoutectlError && error.exitCode === EXIT.unreachable;
+}
+
+/** Whether etcd has carried a write out that it did not answer is not known before it answers again. */
+function unansweredWrite(store: Store, service: string, cause: unknown): RoutectlError {
+  return unreachable(
+    "unanswered-write",
+    `etcd at ${store.urls} did not answer a write to ${service}, which may be in force or not: see routectl history ${service} before you try again`,
+    cause,
+  );
 }
 
 /**

@@ -7,6 +7,8 @@ export interface TcpProxy {
   /** Ends all connections; new ones end at once. */
   cut(): void;
   mend(): void;
+  /** A connection on which the client has sent this text carries no answers any more. */
+  loseAnswersTo(text: string): void;
   close(): Promise<void>;
 }
 
@@ -14,6 +16,7 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
   const { hostname, port } = new URL(targetUrl);
   const sockets = new Set<Socket>();
   let whole = true;
+  let unanswered: string | undefined;
   const keep = (socket: Socket): void => {
     sockets.add(socket);
     socket.on("error", () => undefined).on("close", () => sockets.delete(socket));
@@ -27,6 +30,9 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
     keep(client);
     keep(upstream);
     client.on("close", () => upstream.destroy()).pipe(upstream);
+    client.on("data", (sent) => {
+      if (unanswered !== undefined && sent.includes(unanswered)) upstream.unpipe(client).resume();
+    });
     upstream.on("close", () => client.destroy()).pipe(client);
   });
   server.listen(0, "127.0.0.1");
@@ -40,6 +46,9 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
     cut,
     mend: () => {
       whole = true;
+    },
+    loseAnswersTo: (text) => {
+      unanswered = text;
     },
     close: async () => {
       cut();
