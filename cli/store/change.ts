@@ -87,3 +87,40 @@ export function inTransactions<T>(items: readonly T[], stepsPerItem: number): T[
   for (let i = 0; i < items.length; i += size) groups.push(items.slice(i, i + size));
   return groups;
 }
+
+/** A part of a change that takes several transactions. */
+export interface Part {
+  /** What it changes, as errors name it. */
+  readonly names: readonly string[];
+  /** @returns the revision */
+  commit(): Promise<number>;
+}
+
+/**
+ * Commits the parts of a change one after the other.
+ * @returns the revision of each
+ * @throws what a part throws; where there are several of them the error names those that are done and those not tried
+ */
+export async function commitParts(parts: readonly Part[]): Promise<number[]> {
+  const revisions: number[] = [];
+  for (const [i, part] of parts.entries()) {
+    try {
+      revisions.push(await part.commit());
+    } catch (error) {
+      if (!(error instanceof RoutectlError) || parts.length === 1) throw error;
+      const [done, left] = [parts.slice(0, i), parts.slice(i + 1)].map(namesOf);
+      const message = `failed at ${namesOf([part])}: ${error.message} (done: ${done}; not tried: ${left})`;
+      throw new RoutectlError(error.code, error.exitCode, message, error);
+    }
+  }
+  return revisions;
+}
+
+const MOST_NAMES = 20;
+
+function namesOf(parts: readonly Part[]): string {
+  const names = parts.flatMap((part) => part.names);
+  if (names.length === 0) return "nothing";
+  const more = names.length > MOST_NAMES ? ` and ${names.length - MOST_NAMES} more` : "";
+  return `${names.slice(0, MOST_NAMES).join(", ")}${more}`;
+}

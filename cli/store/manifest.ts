@@ -4,7 +4,7 @@ import { isName } from "../../lua/core/names.ts";
 import type { Policy } from "../../lua/core/types.ts";
 import { usageError } from "../errors.ts";
 import { type Catalog, readCatalog, serviceNames } from "./catalog.ts";
-import { commitChange, inTransactions, type Outcome } from "./change.ts";
+import { commitChange, commitParts, inTransactions, type Outcome, type Part } from "./change.ts";
 import type { Store } from "./etcd.ts";
 import { describeChange, describeInstance } from "./instance-text.ts";
 import { samePolicy } from "./policy.ts";
@@ -127,26 +127,38 @@ export async function applyManifest(
   write: Write,
 ): Promise<Outcome[]> {
   const catalog = await readCatalog(store);
-  const outcomes: Outcome[] = [];
-  for (const [service, wanted] of manifest.services) {
-    const steps = differences(store, catalog, service, wanted, prune);
-    let revision: number | undefined;
-    if (!write.dryRun) {
-      for (const group of inTransactions(steps, 1)) {
-        const detail = descriptionsOf(group).join("; ");
-        revision = await commitChange(
-          store,
-          service,
-          catalog.revision,
-          { at: Date.now(), by: write.by, action: "apply", detail, reason: write.reason },
-          group.map(({ key }) => ({ key, modRevision: catalog.revisionOf(key) })),
-          group.map(({ key, value }) => (value === undefined ? { delete: key } : putKeepingLease(catalog, key, value))),
-        );
-      }
-    }
-    outcomes.push({ service, changes: descriptionsOf(steps), revision });
-  }
-  return outcomes;
+  const plans = [...manifest.services].map(([service, wanted]): Plan => {
+    return { service, steps: differences(store, catalog, service, wanted, prune) };
+  });
+  const parts = write.dryRun ? [] : plans.flatMap((plan) => partsOf(store, catalog, plan, write));
+  const revisions = await commitParts(parts);
+  return plans.map(({ service, steps }) => {
+    const revision = revisions[parts.findLastIndex((part) => part.service === service)];
+    return { service, changes: descriptionsOf(steps), revision };
+  });
+}
+
+interface Plan {
+  readonly service: string;
+  readonly steps: readonly Step[];
+}
+
+function partsOf(store: Store, catalog: Catalog, plan: Plan, write: Write): (Part & { readonly service: string })[] {
+  const { service, steps } = plan;
+  return inTransactions(steps, 1).map((group, i, groups) => {
+    const name = groups.length === 1 ? service : `${service} (part ${i + 1} of ${groups.length})`;
+    const detail = descriptionsOf(group).join("; ");
+    const commit = () =>
+      commitChange(
+        store,
+        service,
+        catalog.revision,
+        { at: Date.now(), by: write.by, action: "apply", detail, reason: write.reason },
+        group.map(({ key }) => ({ key, modRevision: catalog.revisionOf(key) })),
+        group.map(({ key, value }) => (value === undefined ? { delete: key } : putKeepingLease(catalog, key, value))),
+      );
+    return { service, names: [name], commit };
+  });
 }
 
 interface Step {

@@ -1,6 +1,6 @@
 import type { Override } from "../../lua/core/types.ts";
 import { readCatalog, readCatalogOf } from "./catalog.ts";
-import { type Author, commitChange, inTransactions, type Outcome } from "./change.ts";
+import { type Author, commitChange, commitParts, inTransactions, type Outcome } from "./change.ts";
 import type { Expectation, Operation, Store } from "./etcd.ts";
 import { requireInstance, requireService } from "./lookup.ts";
 
@@ -45,8 +45,7 @@ export async function setWeights(store: Store, service: string, request: SetWeig
     at,
     ...(request.ttlSeconds === undefined ? {} : { expiresAt: at + request.ttlSeconds * 1000 }),
   });
-  let revision = 0;
-  for (const group of inTransactions([...request.weights], 2)) {
+  const parts = inTransactions([...request.weights], 2).map((group) => {
     const expectations: Expectation[] = [];
     const operations: Operation[] = [];
     for (const [id, weight] of group) {
@@ -59,9 +58,10 @@ export async function setWeights(store: Store, service: string, request: SetWeig
     }
     const detail = group.map(([id, weight]) => `${id}=${weight}`).join(" ") + forTime;
     const entry = { at, by: request.by, action: request.action, detail, reason: request.reason };
-    revision = await commitChange(store, service, catalog.revision, entry, expectations, operations);
-  }
-  return { service, changes, revision };
+    const commit = () => commitChange(store, service, catalog.revision, entry, expectations, operations);
+    return { names: group.map(([id]) => id), commit };
+  });
+  return { service, changes, revision: (await commitParts(parts)).at(-1) };
 }
 
 export interface ClearWeights extends Author {
@@ -83,19 +83,21 @@ export async function clearWeights(store: Store, service: string, request: Clear
   );
   const changes = ids.map((id) => `${id} (was ${found.overrides.get(id)!.weight} by ${found.overrides.get(id)!.by})`);
   if (request.dryRun || ids.length === 0) return { service, changes, revision: undefined };
-  let revision = 0;
-  for (const group of inTransactions(ids, 1)) {
+  const parts = inTransactions(ids, 1).map((group) => {
     const overrideKeys = group.map((id) => store.keys.override(service, id));
-    revision = await commitChange(
-      store,
-      service,
-      catalog.revision,
-      { at: Date.now(), by: request.by, action: request.action, detail: group.join(" "), reason: request.reason },
-      overrideKeys.map((key) => ({ key, modRevision: catalog.revisionOf(key) })),
-      overrideKeys.map((key) => ({ delete: key })),
-    );
-  }
-  return { service, changes, revision };
+    const entry = {
+      at: Date.now(),
+      by: request.by,
+      action: request.action,
+      detail: group.join(" "),
+      reason: request.reason,
+    };
+    const expectations = overrideKeys.map((key) => ({ key, modRevision: catalog.revisionOf(key) }));
+    const operations = overrideKeys.map((key): Operation => ({ delete: key }));
+    const commit = () => commitChange(store, service, catalog.revision, entry, expectations, operations);
+    return { names: group, commit };
+  });
+  return { service, changes, revision: (await commitParts(parts)).at(-1) };
 }
 
 /** The manual weights in force, of one service or of all. */

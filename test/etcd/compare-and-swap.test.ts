@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import type { Store } from "../../cli/store/etcd.ts";
 import { applyManifest, parseManifest } from "../../cli/store/manifest.ts";
-import { type SetWeights, setWeights } from "../../cli/store/overrides.ts";
+import { clearWeights, type SetWeights, setWeights } from "../../cli/store/overrides.ts";
 import { deregisterInstance, registerInstance } from "../../cli/store/registration.ts";
 import { startEtcd, type TestEtcd } from "../support/etcd.ts";
 import { routectlFor } from "../support/routectl.ts";
@@ -89,6 +89,66 @@ it("a weight is not set for an instance that is pruned meanwhile", async () => {
   expect(results.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
   const instances = await etcd.raw.list("/routectl/v1/services/demo/instances/");
   expect(await overrides()).toHaveLength(instances.length);
+});
+
+/** A store that someone else changes a key of, just before the transaction that would write it. */
+const meddledWith = (key: string): Store => ({
+  ...writes.store,
+  commit: async (expectations, operations) => {
+    if (expectations.some((expected) => expected.key === key)) await etcd.raw.put(key, "{}");
+    return writes.store.commit(expectations, operations);
+  },
+});
+
+it("of several services that are applied, the error names those that are done, the failed one and those not tried", async () => {
+  const names = ["p0", "p1", "p2", "p3", "p4", "p5"];
+  const text = (port: number) =>
+    names.map((name) => `  ${name}: {instances: [{id: a, address: 10.0.0.1, port: ${name === "p0" ? 1 : port}}]}`);
+  const manifest = (port: number) => parseManifest(["services:", ...text(port)].join("\n"), "a file");
+  await applyManifest(writes.store, manifest(80), false, author("ann"));
+  const store = meddledWith("/routectl/v1/services/p3/instances/a");
+  const message = expect.stringMatching(
+    /^failed at p3: someone else has changed p3 .* \(done: p1, p2; not tried: p4, p5\)$/,
+  );
+  await expect(applyManifest(store, manifest(81), false, author("bob"))).rejects.toMatchObject({
+    ...CONFLICT,
+    message,
+  });
+  const found = await etcd.raw.list("/routectl/v1/services/p");
+  expect(found.map(({ value }) => JSON.parse(value).port)).toEqual([1, 81, 81, undefined, 80, 80]);
+  const alone = parseManifest("services: {p3: {policy: {algorithm: best}}}", "a file");
+  const one = applyManifest(meddledWith("/routectl/v1/services/p3/policy"), alone, false, author("bob"));
+  await expect(one).rejects.toThrow(/^someone else has changed p3 in the meantime: [^(]+$/);
+});
+
+it("of a service that takes several transactions, the error says which of them is done", async () => {
+  const lines = Array.from({ length: 200 }, (_, i) => `{id: i${i}, address: 10.0.0.1, port: 80}`);
+  const manifest = parseManifest(
+    `services: {wide: {instances: [${lines.join(", ")}]}, last: {policy: {algorithm: best}}}`,
+    "a file",
+  );
+  const store = meddledWith("/routectl/v1/services/wide/instances/i100");
+  await expect(applyManifest(store, manifest, false, author("bob"))).rejects.toThrow(
+    /^failed at wide \(part 2 of 3\): .* \(done: wide \(part 1 of 3\); not tried: wide \(part 3 of 3\), last\)$/,
+  );
+});
+
+it("of many weights, the error names the instances whose weight is set, or cleared, and those not tried", async () => {
+  const ids = Array.from({ length: 90 }, (_, i) => `big-${i}`);
+  const instance = (id: string) => JSON.stringify({ id, address: "10.0.0.1", port: 80 });
+  await etcd.raw.putAll(ids.map((id) => [`/routectl/v1/services/big/instances/${id}`, instance(id)]));
+  const request = { ...weightOf("ann", 5), weights: new Map(ids.map((id) => [id, 5])) };
+  const store = meddledWith("/routectl/v1/overrides/big/big-50");
+  await expect(setWeights(store, "big", request)).rejects.toThrow(
+    /^failed at big-39, .* big-58 and 19 more: .* \(done: big-0, .*, big-19 and 19 more; not tried: big-78, .*, big-89\)$/,
+  );
+  expect((await overrides()).filter(({ weight }) => weight === 5)).toHaveLength(39);
+  await etcd.raw.delete("/routectl/v1/overrides/big/big-50");
+  await setWeights(writes.store, "big", request);
+  const clear = { ...author("bob"), ids, action: "weight clear" };
+  await expect(clearWeights(meddledWith("/routectl/v1/overrides/big/big-89"), "big", clear)).rejects.toThrow(
+    /^failed at big-79, .*, big-89: .* \(done: big-0, .*, big-19 and 59 more; not tried: nothing\)$/,
+  );
 });
 
 it("two who register different instances both succeed", async () => {
