@@ -18,6 +18,7 @@ export function registerDrain(program: Command): void {
 With --wait it returns when nothing is in flight at the instance any more, in any live router, streams included; it
 exits with 8 when something is left after the time. Every router must be named with --router. Sessions that a cookie
 pins (policy set --sticky-cookie) still go to a drained instance, and count.
+A manual weight that is in force before comes back with restore, but not when --ttl ends the drain.
 
 Example:
   $ routectl drain demo demo-2 --reason 'kernel update' --wait --timeout 10m`,
@@ -25,12 +26,9 @@ Example:
     .action(async (service: string, id: string, options: WriteOptions & { ttl?: number }, command: Command) => {
       const startedAt = performance.now();
       const connection = command.optsWithGlobals<Connection>();
-      const { setWeights } = await import("../store/overrides.ts");
+      const { drainInstance } = await import("../store/drain.ts");
       const outcome = await useStore(connection, (store) =>
-        setWeights(store, service, {
-          weights: new Map([[id, 0]]),
-          ttlSeconds: options.ttl,
-          action: "drain",
+        drainInstance(store, service, id, options.ttl, {
           by: options.by,
           reason: options.reason,
           dryRun: options.dryRun === true,
@@ -50,13 +48,19 @@ Example:
 
 export function registerRestore(program: Command): void {
   withWrite(program.command("restore <service> <id>").description("undo drain: give the instance its weight back"))
-    .addHelpText("after", "\nExample:\n  $ routectl restore demo demo-2 --wait")
+    .addHelpText(
+      "after",
+      `
+A manual weight that was in force before the drain is in force again, unless its time is over. A manual weight other
+than 0 is no drain: weight clear ends it.
+
+Example:
+  $ routectl restore demo demo-2 --wait`,
+    )
     .action(async (service: string, id: string, options: WriteOptions, command: Command) => {
-      const { clearWeights } = await import("../store/overrides.ts");
+      const { restoreInstance } = await import("../store/drain.ts");
       const outcome = await useStore(command.optsWithGlobals<Connection>(), (store) =>
-        clearWeights(store, service, {
-          ids: [id],
-          action: "restore",
+        restoreInstance(store, service, id, {
           by: options.by,
           reason: options.reason,
           dryRun: options.dryRun === true,

@@ -1,6 +1,7 @@
 import { readCatalogOf } from "./catalog.ts";
 import type { Store } from "./etcd.ts";
 import { requireService } from "./lookup.ts";
+import { safeJson } from "./safe-json.ts";
 import { type HistoryEntry, historySchema } from "./schemas.ts";
 
 export interface ListedHistory extends HistoryEntry {
@@ -17,12 +18,4 @@ export async function readHistory(store: Store, service: string, limit: number):
     if (parsed.success) entries.push({ revision: modRevision, ...parsed.data });
   }
   return entries.sort((a, b) => b.revision - a.revision).slice(0, limit);
-}
-
-function safeJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

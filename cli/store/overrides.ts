@@ -112,7 +112,7 @@ export async function listOverrides(store: Store, service: string | undefined): 
   return listed.sort((a, b) => a.service.localeCompare(b.service) || a.id.localeCompare(b.id));
 }
 
-function formatSeconds(seconds: number): string {
+export function formatSeconds(seconds: number): string {
   if (seconds % 86400 === 0) return `${seconds / 86400}d`;
   if (seconds % 3600 === 0) return `${seconds / 3600}h`;
   return seconds % 60 === 0 ? `${seconds / 60}m` : `${seconds}s`;

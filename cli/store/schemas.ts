@@ -87,13 +87,16 @@ export const policySchema = z
 /** Milliseconds since 1970, at most what a router takes. */
 const timeSchema = z.number().int().min(0).max(MAX_INTEGER);
 
-export const overrideSchema = z.strictObject({
+const manualWeightSchema = z.strictObject({
   weight: weightSchema,
   by: textSchema,
   reason: textSchema,
   at: timeSchema,
   expiresAt: timeSchema.optional(),
 });
+
+/** `before` is the manual weight that a drain stands over: it is there for `restore`, and goes to no router. */
+export const overrideSchema = manualWeightSchema.extend({ before: manualWeightSchema.optional() });
 
 /** Who did what to a service, when and why. */
 export const historySchema = z.object({
@@ -119,11 +122,17 @@ export function parsePolicy(value: unknown): { policy: Policy } | { error: strin
   return parsed.success ? { policy: parsed.data } : { error: describeIssue(parsed.error) };
 }
 
-export function parseOverride(value: unknown): { override: Override } | { error: string } {
+export function parseOverride(
+  value: unknown,
+): { override: Override; before: Override | undefined } | { error: string } {
   const parsed = overrideSchema.safeParse(value);
   if (!parsed.success) return { error: describeIssue(parsed.error) };
-  const { expiresAt, ...rest } = parsed.data;
-  return { override: expiresAt === undefined ? rest : { ...rest, expiresAt } };
+  const { before, ...override } = parsed.data;
+  return { override: toOverride(override), before: before === undefined ? undefined : toOverride(before) };
+}
+
+function toOverride({ expiresAt, ...rest }: z.infer<typeof manualWeightSchema>): Override {
+  return expiresAt === undefined ? rest : { ...rest, expiresAt };
 }
 
 /** The first thing that is wrong, as `field: what it must be`. */

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { drainInstance, restoreInstance } from "../../cli/store/drain.ts";
 import type { Store } from "../../cli/store/etcd.ts";
 import { applyManifest, parseManifest } from "../../cli/store/manifest.ts";
 import { clearWeights, type SetWeights, setWeights } from "../../cli/store/overrides.ts";
@@ -77,6 +78,22 @@ it("a weight is not set for an instance that is deregistered meanwhile", async (
   expect(results.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
   const instances = await etcd.raw.list("/routectl/v1/services/demo/instances/");
   expect(await overrides()).toHaveLength(instances.length);
+});
+
+it("an instance is neither drained nor restored when its weight is set meanwhile", async () => {
+  const { store: plain } = writes;
+  const race = async (change: (store: Store) => Promise<unknown>, weight: number) => {
+    const store = inStep(2);
+    return Promise.allSettled([change(store), setWeights(store, "demo", weightOf("bob", weight))]);
+  };
+  for (const change of [
+    (store: Store) => drainInstance(store, "demo", "demo-1", undefined, author("ann")),
+    (store: Store) => restoreInstance(store, "demo", "demo-1", author("ann")),
+  ]) {
+    await drainInstance(plain, "demo", "demo-1", undefined, author("eve"));
+    const results = await race(change, 20);
+    expect(results.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+  }
 });
 
 it("a weight is not set for an instance that is pruned meanwhile", async () => {

@@ -60,6 +60,65 @@ it("drain takes an instance to 0, restore gives its weight back", async () => {
   expect(await cli.must("restore", "demo", "demo-2")).toBe("demo: demo-2 is not drained\n");
 });
 
+describe("a drain over a manual weight", () => {
+  const stored = async () => JSON.parse((await overrideKeys())[0]!.value);
+
+  it("restore brings the manual weight back, as it was, though the instance was drained twice", async () => {
+    await cli.must("weight", "set", "demo", "demo-1=10", "--reason", "new disk", "--by", "ann");
+    const before = await stored();
+    expect(await cli.must("drain", "demo", "demo-1")).toBe("demo: demo-1=0 (was 10)\n");
+    await listed("manual", { "demo-1": 0, "demo-2": 100, "demo-3": 40 });
+    const published = (await replica.service("demo"))!.instances.find(({ id }) => id === "demo-1")!.override!;
+    expect(Object.keys(published).sort()).toEqual(["at", "by", "reason", "weight"]);
+    const inForce = await cli.must("weight", "list", "demo", "-o", "json");
+    expect(JSON.parse(inForce)).toEqual([{ service: "demo", id: "demo-1", ...published }]);
+    expect(await cli.must("drain", "demo", "demo-1", "--ttl", "10m")).toBe("demo: demo-1=0 for 10m (was 0)\n");
+    const keys = await etcd.raw.list();
+    const said = "demo: restored demo-1=10 (was 0 by tester)";
+    expect(await cli.must("restore", "demo", "demo-1", "--dry-run")).toBe(`${said} (dry run: nothing was written)\n`);
+    expect(await etcd.raw.list()).toEqual(keys);
+    expect(await cli.must("restore", "demo", "demo-1")).toBe(`${said}\n`);
+    await listed("manual", { "demo-1": 10, "demo-2": 100, "demo-3": 40 });
+    expect(await overrideKeys()).toMatchObject([{ lease: "0", value: JSON.stringify(before) }]);
+    const history = JSON.parse(await cli.must("history", "demo", "-o", "json", "--limit", "4"));
+    expect(history.map(({ action, detail }: Record<string, string>) => `${action}: ${detail}`)).toEqual([
+      ...["restore: demo-1=10", "drain: demo-1=0 for 10m", "drain: demo-1=0", "weight set: demo-1=10"],
+    ]);
+  });
+
+  it("the manual weight that comes back ends when it was to end", async () => {
+    await cli.must("weight", "set", "demo", "demo-1=10", "--ttl", "6s");
+    const { expiresAt } = await stored();
+    await cli.must("drain", "demo", "demo-1");
+    expect(await cli.must("restore", "demo", "demo-1")).toMatch(
+      /^demo: restored demo-1=10 for [2-6]s \(was 0 by tester\)\n$/,
+    );
+    expect(await stored()).toMatchObject({ weight: 10, expiresAt });
+    await waitFor("the lease to end", async () => (await overrideKeys()).length === 0);
+    expect(Math.abs(Date.now() - expiresAt)).toBeLessThan(4000);
+  });
+
+  it("one whose time is over does not come back", async () => {
+    await cli.must("weight", "set", "demo", "demo-1=10", "--ttl", "3s");
+    const { expiresAt } = await stored();
+    await cli.must("drain", "demo", "demo-1");
+    await waitFor("its time to be over", () => Date.now() > expiresAt);
+    expect(await cli.must("restore", "demo", "demo-1")).toBe("demo: restored demo-1 (was 0 by tester)\n");
+    expect(await overrideKeys()).toEqual([]);
+  });
+});
+
+it.each([[], ["--dry-run"]])("restore leaves a manual weight alone that is no drain %j", async (...options) => {
+  await cli.must("weight", "set", "demo", "demo-1=40", "--by", "ann");
+  const before = await etcd.raw.list();
+  const { status, stdout, stderr } = await cli.run("restore", "demo", "demo-1", ...options);
+  expect(stderr).toBe(
+    "routectl: demo-1 is not drained, it has the manual weight 40 by ann: routectl weight clear demo demo-1 ends that\n",
+  );
+  expect([status, stdout]).toEqual([2, ""]);
+  expect(await etcd.raw.list()).toEqual(before);
+});
+
 it("weight clear ends some manual weights, or all", async () => {
   await cli.must("weight", "set", "demo", "demo-1=1", "demo-2=2", "demo-3=3");
   await cli.must("weight", "clear", "demo", "demo-1");
@@ -102,6 +161,9 @@ it("the manual weight of an instance that is gone can be cleared", async () => {
   const override = JSON.stringify({ weight: 5, by: "tester", reason: "", at: 1 });
   await etcd.raw.put("/routectl/v1/overrides/gone/gone-1", override);
   await cli.must("weight", "clear", "gone", "gone-1");
+  expect(await overrideKeys()).toEqual([]);
+  await etcd.raw.put("/routectl/v1/overrides/gone/gone-1", override.replace("5", "0"));
+  await cli.must("restore", "gone", "gone-1");
   expect(await overrideKeys()).toEqual([]);
 });
 
