@@ -13,7 +13,16 @@ export function registerApply(program: Command): void {
   withWrite(program.command("apply").description("make services, instances and policies be as a YAML file says"))
     .requiredOption("-f, --filename <file>", "the file; - reads standard input")
     .option("--prune", "also remove the instances of these services that the file does not name")
-    .addHelpText("after", "\nExample:\n  $ routectl dump > services.yaml && routectl apply -f services.yaml --dry-run")
+    .addHelpText(
+      "after",
+      `
+Services that the file does not name stay as they are, with --prune, too. To remove a service, name it without a policy
+and with "instances: []": --prune then removes its instances, policy and manual weights. An instance that has registered
+itself, with a lease, is never removed.
+
+Example:
+  $ routectl dump > services.yaml && routectl apply -f services.yaml --dry-run`,
+    )
     .action(async (options: ApplyOptions, command: Command) => {
       const { applyManifest, parseManifest } = await import("../store/manifest.ts");
       const manifest = parseManifest(await readManifest(options.filename), options.filename);

@@ -3,19 +3,24 @@ import { z } from "zod";
 import { isName } from "../../lua/core/names.ts";
 import type { Policy } from "../../lua/core/types.ts";
 import { usageError } from "../errors.ts";
-import { type Catalog, readCatalog, serviceNames } from "./catalog.ts";
+import { type Catalog, type CatalogService, readCatalog, serviceNames } from "./catalog.ts";
 import { commitChange, commitParts, inTransactions, type Outcome, type Part } from "./change.ts";
 import type { Store } from "./etcd.ts";
 import { describeChange, describeInstance } from "./instance-text.ts";
 import { samePolicy } from "./policy.ts";
 import { formatPath } from "./policy-issue.ts";
-import { policyChanges } from "./policy-text.ts";
+import { policyChanges, policyFields } from "./policy-text.ts";
 import { putKeepingLease, sameInstance, type Write } from "./registration.ts";
 import { describeIssue, type Instance, NAME_RULE, policySchema, writtenInstanceSchema } from "./schemas.ts";
 
 /** Services, their instances and policies, as `apply` reads and `dump` writes them. */
 export interface Manifest {
-  readonly services: ReadonlyMap<string, { policy: Policy | undefined; instances: readonly Instance[] }>;
+  readonly services: ReadonlyMap<string, ManifestService>;
+}
+
+export interface ManifestService {
+  readonly policy: Policy | undefined;
+  readonly instances: readonly Instance[];
 }
 
 const serviceSchema = z.strictObject(
@@ -57,7 +62,7 @@ export function parseManifest(text: string, source: string): Manifest {
     const where = issue.code === "unrecognized_keys" && issue.path.length > 0 ? ` in ${formatPath(issue.path)}` : "";
     throw usageError(`${source}:${lineOf(document, lines, path)}: ${describeIssue(parsed.error)}${where}`);
   }
-  const services = new Map<string, { policy: Policy | undefined; instances: readonly Instance[] }>();
+  const services = new Map<string, ManifestService>();
   for (const [name, { policy, instances }] of Object.entries(parsed.data.services)) {
     const seen = new Set<string>();
     instances.forEach(({ id }, index) => {
@@ -117,8 +122,8 @@ function lineOf(document: Document, lines: LineCounter, path: readonly PropertyK
 
 /**
  * Makes the services that a manifest names be as it says: adds and changes instances and policies.
- * @param prune also removes the instances of these services that it does not name; those with a lease have registered
- * themselves, and stay
+ * @param prune also removes the instances of these services that it does not name, and all of a service that it gives
+ * neither a policy nor instances; those with a lease have registered themselves, and stay
  */
 export async function applyManifest(
   store: Store,
@@ -173,13 +178,7 @@ function descriptionsOf(steps: readonly Step[]): string[] {
   return steps.map((step) => step.description).filter((description) => description !== undefined);
 }
 
-function differences(
-  store: Store,
-  catalog: Catalog,
-  service: string,
-  wanted: { policy: Policy | undefined; instances: readonly Instance[] },
-  prune: boolean,
-): Step[] {
+function differences(store: Store, catalog: Catalog, service: string, wanted: ManifestService, prune: boolean): Step[] {
   const found = catalog.services.get(service);
   const steps: Step[] = [];
   const policyBefore = found?.policy;
@@ -195,17 +194,40 @@ function differences(
       before === undefined ? `add ${describeInstance(instance)}` : `change ${describeChange(before, instance)}`;
     steps.push({ key: store.keys.instance(service, instance.id), value: JSON.stringify(instance), description });
   }
-  if (!prune) return steps;
+  return prune && found !== undefined ? [...steps, ...removals(store, catalog, service, found, wanted)] : steps;
+}
+
+function removals(
+  store: Store,
+  catalog: Catalog,
+  service: string,
+  found: CatalogService,
+  wanted: ManifestService,
+): Step[] {
   const named = new Set(wanted.instances.map(({ id }) => id));
-  for (const [id, instance] of found?.instances ?? []) {
-    const key = store.keys.instance(service, id);
-    if (named.has(id) || catalog.leaseOf(key) !== "0") continue;
-    steps.push({ key, value: undefined, description: `remove ${describeInstance(instance)}` });
+  const isPruned = (id: string): boolean => !named.has(id) && catalog.leaseOf(store.keys.instance(service, id)) === "0";
+  const steps: Step[] = [];
+  for (const [id, instance] of found.instances) {
+    if (!isPruned(id)) continue;
+    const description = `remove ${describeInstance(instance)}`;
+    steps.push({ key: store.keys.instance(service, id), value: undefined, description });
     // Even where there is none, so that nobody puts a weight for an instance that is about to go.
-    const description = found!.overrides.has(id) ? `clear the weight of ${id}` : undefined;
-    steps.push({ key: store.keys.override(service, id), value: undefined, description });
+    steps.push(clearing(store, service, found, id));
   }
-  return steps;
+  const isNone = wanted.policy === undefined && wanted.instances.length === 0;
+  if (!isNone || ![...found.instances.keys()].every(isPruned)) return steps;
+  if (found.policy !== undefined) {
+    const fields = policyFields(found.policy).map(([path, value]) => `${path}=${value}`);
+    const description = `remove the policy: ${fields.join("; ")}`;
+    steps.push({ key: store.keys.policy(service), value: undefined, description });
+  }
+  const left = [...found.overrides.keys()].filter((id) => !found.instances.has(id));
+  return [...steps, ...left.map((id) => clearing(store, service, found, id))];
+}
+
+function clearing(store: Store, service: string, found: CatalogService, id: string): Step {
+  const description = found.overrides.has(id) ? `clear the weight of ${id}` : undefined;
+  return { key: store.keys.override(service, id), value: undefined, description };
 }
 
 /** All services as a manifest that `apply` takes. */

@@ -171,6 +171,40 @@ it("--prune also removes instances, with their manual weights, but none that has
   expect(await etcd.raw.list("/routectl/v1/overrides/")).toEqual([]);
 });
 
+it("--prune removes a service that the file names with nothing in it: instances, policy and manual weights", async () => {
+  await apply(MANIFEST);
+  await writes.setWeight("orders", "orders-1", 5);
+  const orphan = JSON.stringify({ weight: 5, by: "a script", reason: "", at: 1 });
+  await etcd.raw.put("/routectl/v1/overrides/orders/orders-8", orphan);
+  const before = await values();
+  await apply("services: {}", "--prune");
+  await apply("services: {orders: {}}");
+  expect(await values()).toEqual(before);
+
+  const said = await apply("services: {orders: {}, '0123': {}}", "--prune");
+  expect(said).toContain("orders: remove orders-1 at 10.0.0.1:8080, weight 0\norders: clear the weight of orders-1\n");
+  expect(said).toContain(
+    "orders: remove the policy: hashOn=header:x-user-id; maxAttempts=2; algorithm=consistent-hash\norders: clear the weight of orders-8\n",
+  );
+  expect(said).toContain("0123: remove the policy: algorithm=round-robin\n");
+  expect(Object.keys(await values())).toEqual(["null/instances/true"]);
+  expect(await etcd.raw.list("/routectl/v1/overrides/")).toEqual([]);
+  const listed = JSON.parse(await cli.must("service", "list", "-o", "json"));
+  expect(listed.map(({ service }: { service: string }) => service)).toEqual(["null"]);
+  expect(await cli.must("dump")).not.toContain("orders");
+  expect(JSON.parse(await cli.must("history", "0123", "-o", "json"))[0]).toMatchObject({ action: "apply" });
+});
+
+it("--prune leaves the policy of a service whose instances have registered themselves", async () => {
+  const key = "/routectl/v1/services/orders/instances/self";
+  const value = JSON.stringify({ id: "self", address: "10.0.0.9", port: 80 });
+  await apply("services: {orders: {policy: {algorithm: best}}}");
+  const lease = await writes.store.grantLease(600);
+  await writes.store.commit([{ key, modRevision: 0 }], [{ put: key, value, lease }]);
+  expect(await apply("services: {orders: {}}", "--prune")).toBe("orders: nothing to change\n");
+  expect(Object.keys(await values())).toEqual(["orders/instances/self", "orders/policy"]);
+});
+
 it("takes a service with more instances than a transaction holds", async () => {
   const lines = Array.from({ length: 300 }, (_, i) => `      - {id: i${i}, address: 10.0.${i % 256}.1, port: 80}`);
   await apply(`services:\n  wide:\n    instances:\n${lines.join("\n")}\n`);
