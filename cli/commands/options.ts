@@ -141,6 +141,6 @@ export async function finishWrite(
 
 /** One line a change, or that there was none. */
 export function describeChanges(outcome: Outcome): string {
-  if (outcome.changes.length === 0) return `${outcome.service}: nothing to change`;
+  if (outcome.changes.length === 0) return `${outcome.service}: ${outcome.note ?? "nothing to change"}`;
   return outcome.changes.map((change) => `${outcome.service}: ${change}`).join("\n");
 }

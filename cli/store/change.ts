@@ -14,6 +14,8 @@ export interface Outcome {
   readonly service: string;
   /** One line for each thing that changes; empty when everything is as wanted. */
   readonly changes: readonly string[];
+  /** Why there is nothing to change, where that is not plain. */
+  readonly note?: string;
   /** The revision of the change; undefined when nothing was written. */
   readonly revision: number | undefined;
 }

@@ -52,7 +52,12 @@ export function parseManifest(text: string, source: string): Manifest {
   const [syntax] = document.errors;
   if (syntax !== undefined) {
     const line = syntax.linePos?.[0].line ?? 1;
-    throw usageError(`${source}:${line}: ${syntax.message.split("\n")[0]!.replace(/ at line.*$/, "")}`);
+    const [message] = syntax.message.split("\n");
+    const isSecond = syntax.code === "MULTIPLE_DOCS";
+    const says = isSecond
+      ? "one document only: put all services under one key services"
+      : message!.replace(/ at line.*$/, "");
+    throw usageError(`${source}:${line}: ${says}`);
   }
   refuseUnsafeKeys(document, lines, source);
   const parsed = manifestSchema.safeParse(toPlainData(document, source) ?? {});
@@ -137,9 +142,12 @@ export async function applyManifest(
   });
   const parts = write.dryRun ? [] : plans.flatMap((plan) => partsOf(store, catalog, plan, write));
   const revisions = await commitParts(parts);
+  const known = new Set(serviceNames(catalog));
   return plans.map(({ service, steps }) => {
     const revision = revisions[parts.findLastIndex((part) => part.service === service)];
-    return { service, changes: descriptionsOf(steps), revision };
+    const isThere = steps.length > 0 || known.has(service);
+    const note = "there is no such service, and the file gives it neither a policy nor instances: nothing to change";
+    return { service, changes: descriptionsOf(steps), revision, ...(isThere ? {} : { note }) };
   });
 }
 

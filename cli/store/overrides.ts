@@ -78,9 +78,8 @@ export async function clearWeights(store: Store, service: string, request: Clear
   // The manual weights of a service whose last instance is gone can still be ended.
   const found = known !== undefined && known.overrides.size > 0 ? known : requireService(catalog, service);
   for (const id of request.ids) if (!found.overrides.has(id)) requireInstance(service, found, id);
-  const ids = (request.ids.length > 0 ? request.ids : [...found.overrides.keys()]).filter((id) =>
-    found.overrides.has(id),
-  );
+  const wanted = new Set(request.ids.length > 0 ? request.ids : found.overrides.keys());
+  const ids = [...wanted].filter((id) => found.overrides.has(id));
   const changes = ids.map((id) => `${id} (was ${found.overrides.get(id)!.weight} by ${found.overrides.get(id)!.by})`);
   if (request.dryRun || ids.length === 0) return { service, changes, revision: undefined };
   const parts = inTransactions(ids, 1).map((group) => {

@@ -10,11 +10,16 @@ import { formatPath, policyIssue } from "./policy-issue.ts";
 
 export const NAME_RULE = "lower-case letters, digits, '.', '_' and '-', at most 64, a letter or digit at both ends";
 
-export const nameSchema = z.string().refine(isName, `must be a name: ${NAME_RULE}`);
+const stringSchema = z.string({
+  error: ({ input }) => (input === undefined || input === null ? "is missing" : "must be a text: put it in quotes"),
+});
 
-export const addressSchema = z
-  .string()
-  .refine((value) => isIpLiteral(value) || isDnsName(value), "must be an IPv4 or IPv6 address or a DNS name");
+export const nameSchema = stringSchema.refine(isName, `must be a name: ${NAME_RULE}`);
+
+export const addressSchema = stringSchema.refine(
+  (value) => isIpLiteral(value) || isDnsName(value),
+  "must be an IPv4 or IPv6 address or a DNS name",
+);
 
 export const weightSchema = z
   .number(`must be a whole number from 0 to ${MAX_BASE_WEIGHT}`)
@@ -31,7 +36,7 @@ export const portSchema = z
   );
 
 /** By the very function that the router uses: a text that it refused would keep it from taking any list. */
-const textSchema = z.string().refine(isText, "must be a text of at most 512 bytes");
+const textSchema = stringSchema.refine(isText, "must be a text of at most 512 bytes");
 
 /** Checked by the very function that the router uses; `null` prototypes keep `__proto__` an ordinary, refused, key. */
 const metadataSchema = z

@@ -205,6 +205,16 @@ it("--prune leaves the policy of a service whose instances have registered thems
   expect(Object.keys(await values())).toEqual(["orders/instances/self", "orders/policy"]);
 });
 
+it("a service without policy and instances is none, and a file that asks for one makes none", async () => {
+  const orphan = JSON.stringify({ weight: 5, by: "a script", reason: "", at: 1 });
+  await etcd.raw.put("/routectl/v1/overrides/left/left-1", orphan);
+  const said = "there is no such service, and the file gives it neither a policy nor instances: nothing to change";
+  expect(await apply("services: {orders: {}, left: {}}")).toBe(`orders: ${said}\nleft: ${said}\n`);
+  expect(await apply("services: {left: {}}", "--prune")).toBe("left: clear the weight of left-1\n");
+  await apply("services: {orders: {policy: {algorithm: best}}}");
+  expect(await apply("services: {orders: {}}")).toBe("orders: nothing to change\n");
+});
+
 it("takes a service with more instances than a transaction holds", async () => {
   const lines = Array.from({ length: 300 }, (_, i) => `      - {id: i${i}, address: 10.0.${i % 256}.1, port: 80}`);
   await apply(`services:\n  wide:\n    instances:\n${lines.join("\n")}\n`);

@@ -130,6 +130,15 @@ it("weight clear ends some manual weights, or all", async () => {
   expect(await etcd.raw.revision()).toBe(revision);
 });
 
+it("weight clear takes an instance that is named twice for one", async () => {
+  await cli.must("weight", "set", "demo", "demo-1=1");
+  expect(await cli.must("weight", "clear", "demo", "demo-1", "demo-1")).toBe(
+    "demo: cleared demo-1 (was 1 by tester)\n",
+  );
+  const [entry] = JSON.parse(await cli.must("history", "demo", "-o", "json", "--limit", "1"));
+  expect(entry).toMatchObject({ action: "weight clear", detail: "demo-1" });
+});
+
 it("--dry-run says what would change, and writes nothing", async () => {
   const before = await etcd.raw.list();
   for (const args of [
