@@ -24,7 +24,8 @@ Example:
   $ routectl dump > services.yaml && routectl apply -f services.yaml --dry-run`,
     )
     .action(async (options: ApplyOptions, command: Command) => {
-      const { applyManifest, parseManifest } = await import("../store/manifest.ts");
+      const { applyManifest } = await import("../store/apply.ts");
+      const { parseManifest } = await import("../store/manifest.ts");
       const manifest = parseManifest(await readManifest(options.filename), options.filename);
       const outcomes = await useStore(command.optsWithGlobals<Connection>(), (store) =>
         applyManifest(store, manifest, options.prune === true, {

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { applyManifest } from "../../cli/store/apply.ts";
 import { drainInstance, restoreInstance } from "../../cli/store/drain.ts";
 import type { Store } from "../../cli/store/etcd.ts";
-import { applyManifest, parseManifest } from "../../cli/store/manifest.ts";
+import { parseManifest } from "../../cli/store/manifest.ts";
 import { clearWeights, type SetWeights, setWeights } from "../../cli/store/overrides.ts";
 import { deregisterInstance, registerInstance } from "../../cli/store/registration.ts";
 import { startEtcd, type TestEtcd } from "../support/etcd.ts";
