@@ -1,5 +1,6 @@
 import { request } from "undici";
 import { EXIT, RoutectlError, unreachable } from "../errors.ts";
+import { withoutUser } from "../store/without-user.ts";
 
 /** What asks for JSON over HTTP, and what to say when nobody answers. */
 export interface Remote {
@@ -38,7 +39,8 @@ export async function getJson<T>(remote: Remote, path: string): Promise<{ value:
       cause = error;
     }
   }
-  throw unreachable(`${remote.part}-unreachable`, `no ${remote.part} answers (${reason}): ${remote.hint}`, cause);
+  const message = `no ${remote.part} answers (${withoutUser(reason)}): ${remote.hint}`;
+  throw unreachable(`${remote.part}-unreachable`, message, cause);
 }
 
 export function splitUrls(remote: Remote): string[] {

@@ -2,6 +2,7 @@ import type { Algorithm, Mode } from "../../lua/core/types.ts";
 import { openStore, type Store, type StoreOptions } from "../store/etcd.ts";
 import { type Member, readMembers } from "../store/members.ts";
 import { decodeStatus, type Sample } from "../store/status.ts";
+import { withoutUser } from "../store/without-user.ts";
 import { getJson, splitUrls } from "./http.ts";
 import { fetchRouters, ipconfigAt, type RouterReport } from "./ipconfig.ts";
 import { fetchStatus, type RouterStatus, routerAt } from "./router.ts";
@@ -81,9 +82,9 @@ async function askEtcd(options: StoreOptions): Promise<Omit<Status["etcd"], "mem
   const store = openStore(options);
   try {
     const { revision } = await store.get(store.keys.epoch());
-    return { url: options.urls, reachable: true, revision, exporters: await readExporters(store) };
+    return { url: store.urls, reachable: true, revision, exporters: await readExporters(store) };
   } catch (error) {
-    return { url: options.urls, reachable: false, error: (error as Error).message, exporters: [] };
+    return { url: store.urls, reachable: false, error: (error as Error).message, exporters: [] };
   } finally {
     store.close();
   }
@@ -121,19 +122,23 @@ async function readExporters(store: Store): Promise<ExporterLine[]> {
   }));
 }
 
-async function askIpconfig(url: string): Promise<Status["ipconfigs"][number] & { routers: readonly RouterReport[] }> {
+async function askIpconfig(
+  givenUrl: string,
+): Promise<Status["ipconfigs"][number] & { routers: readonly RouterReport[] }> {
+  const url = withoutUser(givenUrl);
   try {
-    const { epoch, revision, routers } = await fetchRouters(ipconfigAt(url));
+    const { epoch, revision, routers } = await fetchRouters(ipconfigAt(givenUrl));
     return { url, reachable: true, epoch, revision, routers };
   } catch (error) {
     return { url, reachable: false, error: (error as Error).message, routers: [] };
   }
 }
 
-async function askRouter(url: string): Promise<RouterLine> {
+async function askRouter(givenUrl: string): Promise<RouterLine> {
+  const url = withoutUser(givenUrl);
   try {
     const { node, mode, revision, listAgeMs, ipconfig, ipconfigError, workerCount, workers } = await fetchStatus(
-      routerAt(url),
+      routerAt(givenUrl),
     );
     const known = { node, url, reportedBy: null, reachable: true, mode, revision, listAgeMs };
     return { ...known, ipconfig, ipconfigError, workerCount, workers };

@@ -160,7 +160,7 @@ export async function startStack(
         throw new Error("the router has no list yet");
       }
     });
-    const readyLine = `ready router=${urlOf(listen)} admin=${urlOf(admin)} ipconfig=${urlOf(ipconfig)} etcd=${etcdUrls}`;
+    const readyLine = `ready router=${urlOf(listen)} admin=${urlOf(admin)} ipconfig=${urlOf(ipconfig)} etcd=${store.urls}`;
     for (const { name, pid } of parts) show(name, `pid ${pid}`);
     ready = true;
     return { readyLine, stop };

@@ -2,6 +2,7 @@ import { Etcd3, type IOptions } from "etcd3";
 import { EXIT, RoutectlError, unreachable } from "../errors.ts";
 import { faultHandling } from "./fault-handling.ts";
 import { DEFAULT_PREFIX, type Keys, keysUnder } from "./keys.ts";
+import { withoutUser } from "./without-user.ts";
 
 /** A key and its value, as it stands in etcd at some revision. */
 export interface KeyValue {
@@ -36,6 +37,7 @@ export interface WatchHandler {
 /** etcd, behind the few calls that we need. Every call throws a RoutectlError when etcd does not answer in time. */
 export interface Store {
   readonly keys: Keys;
+  /** As they may be printed. */
   readonly urls: string;
   get(key: string): Promise<{ item: KeyValue | undefined; revision: number }>;
   /** All keys under a prefix, as of one revision; without those under another prefix, where one is named. */
@@ -111,7 +113,7 @@ export function openStore(options: StoreOptions): Store {
 
   return {
     keys: keysUnder(options.prefix ?? DEFAULT_PREFIX),
-    urls: options.urls,
+    urls: withoutUser(options.urls),
     get: (key) =>
       call(async () => {
         const response = await client.get(key).exec();
@@ -249,7 +251,7 @@ function startWatch(
     clearTimeout(patience);
     void watcher.cancel().catch(() => undefined);
     client.close();
-    if (reason !== undefined) handler.onLost(reason);
+    if (reason !== undefined) handler.onLost(withoutUser(reason));
   };
   const patience = setTimeout(() => finish(`no watch within ${WATCH_PATIENCE_MS} ms`), WATCH_PATIENCE_MS);
   const watcher = client.watch().prefix(prefix).startRevision(String(fromRevision)).watcher();
@@ -272,9 +274,10 @@ function startWatch(
 }
 
 /** What etcd's client throws, as an error that says which etcd and what to do. */
-export function translateError(error: unknown, urls: string): Error {
+export function translateError(error: unknown, givenUrls: string): Error {
   if (error instanceof RoutectlError) return error;
-  const message = error instanceof Error ? error.message : String(error);
+  const urls = withoutUser(givenUrls);
+  const message = withoutUser(error instanceof Error ? error.message : String(error));
   if (/permission denied|authentication|invalid auth|user name is empty|Unauthenticated/i.test(message)) {
     return new RoutectlError(
       "etcd-not-authorised",

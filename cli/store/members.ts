@@ -1,6 +1,7 @@
 import { Etcd3 } from "etcd3";
 import { EXIT, RoutectlError } from "../errors.ts";
 import { clientOptions, type StoreOptions, translateError } from "./etcd.ts";
+import { withoutUser } from "./without-user.ts";
 
 /** A member of the etcd cluster, as it answers for itself. */
 export interface Member {
@@ -93,5 +94,5 @@ function linesOf(given: readonly string[], listed: readonly ListedMember[], answ
 }
 
 function lineOf(name: string | null, { id: _, ...answer }: Answer): Member {
-  return { name, ...answer };
+  return { name, ...answer, url: withoutUser(answer.url) };
 }
