@@ -110,17 +110,23 @@ export function storeOptions(connection: Connection) {
   };
 }
 
-/** Prints what a write has done, after it is applied everywhere when that was asked for. */
+/**
+ * Prints what a write has done, after it is applied everywhere when that was asked for.
+ * @param found what else the one document of `-o json` and `-o yaml` says
+ */
 export async function finishWrite(
   command: Command,
   outcomes: readonly Outcome[],
   describe: (outcome: Outcome) => string,
+  found: object = {},
 ): Promise<void> {
   const options = command.optsWithGlobals<WriteOptions & Connection>();
   const revision = Math.max(0, ...outcomes.map((outcome) => outcome.revision ?? 0));
   const structured = options.output === "json" || options.output === "yaml";
   if (structured) {
-    const value = outcomes.map(({ service, changes, revision: at }) => ({ service, changes, revision: at ?? null }));
+    const value = outcomes.map(({ service, changes, revision: at }) => {
+      return { ...found, service, changes, revision: at ?? null };
+    });
     const { formatAs } = await import("../output/present.ts");
     write(await formatAs(options.output, value.length === 1 ? value[0] : value, () => ""));
   } else {

@@ -2,7 +2,7 @@ import { createWriteStream } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import { EXIT, RoutectlError } from "../errors.ts";
-import { present, type ReadOptions, write } from "../output/present.ts";
+import { present, type ReadOptions, warn, write } from "../output/present.ts";
 import {
   type Connection,
   describeChanges,
@@ -108,7 +108,7 @@ export function registerScore(program: Command): void {
     .option("--apply <service>", "put them into the policy of this service")
     .addHelpText("after", "\nExample:\n  $ routectl score fit demo.jsonl --apply demo --dry-run")
     .action(async (file: string, options: WriteOptions & { apply?: string }, command: Command) => {
-      const { fitCoefficients } = await import("../ipconfig/scoring/fit.ts");
+      const { fitCoefficients, LEAST_R_SQUARED } = await import("../ipconfig/scoring/fit.ts");
       const { readRecord } = await import("../ipconfig/scoring/record.ts");
       const { formatAs } = await import("../output/present.ts");
       const { renderTable } = await import("../output/table.ts");
@@ -120,18 +120,33 @@ export function registerScore(program: Command): void {
           `${file} has too few samples with a latency: record for longer, under load`,
         );
       }
-      const text = await formatAs(options.output, fit, ({ samples, rSquared, interceptMs, terms, coefficients }) => {
-        const rows = terms.map(({ feature, millisecondsPerUnit, standardised }) => [
-          feature,
-          millisecondsPerUnit.toFixed(2),
-          standardised.toFixed(3),
-          String(coefficients[feature]),
-        ]);
-        const table = renderTable(["FEATURE", "MS PER UNIT", "STANDARDISED", "COEFFICIENT"], rows);
-        return `${samples} samples, R² ${rSquared.toFixed(3)}, ${interceptMs.toFixed(2)} ms without any\n${table}`;
-      });
-      write(text);
+      const text = await formatAs(
+        options.output,
+        fit,
+        ({ samples, rSquared, interceptMs, terms, coefficients, kept }) => {
+          const rows = terms.map(({ feature, millisecondsPerUnit, standardised }) => [
+            feature,
+            millisecondsPerUnit.toFixed(2),
+            standardised.toFixed(3),
+            String(coefficients[feature]),
+          ]);
+          const table = renderTable(["FEATURE", "MS PER UNIT", "STANDARDISED", "COEFFICIENT"], rows);
+          const head = `${samples} samples, R² ${rSquared.toFixed(3)}, ${interceptMs.toFixed(2)} ms without any`;
+          const defaults = kept.map(
+            ({ feature, why }) => `${feature} keeps its default, ${coefficients[feature]}: ${why}`,
+          );
+          return [head, table, ...defaults].join("\n");
+        },
+      );
+      const isDocument = options.output === "json" || options.output === "yaml";
+      if (!isDocument || options.apply === undefined) write(text);
       if (options.apply === undefined) return;
+      if (fit.rSquared < LEAST_R_SQUARED) {
+        const part = `${Math.max(0, fit.rSquared * 100).toFixed(0)} %`;
+        warn(
+          `these coefficients explain ${part} of what latency did in ${file}: record for longer, under varying load`,
+        );
+      }
       const service = options.apply;
       const { changePolicy } = await import("../store/policy.ts");
       const outcome = await useStore(command.optsWithGlobals<Connection>(), (store) =>
@@ -142,6 +157,6 @@ export function registerScore(program: Command): void {
           dryRun: options.dryRun === true,
         }),
       );
-      await finishWrite(command, [outcome], describeChanges);
+      await finishWrite(command, [outcome], describeChanges, fit);
     });
 }

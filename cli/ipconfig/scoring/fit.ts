@@ -1,7 +1,7 @@
 import { Matrix, solve } from "ml-matrix";
 import type { ScoreCoefficients } from "../../../lua/core/types.ts";
 import type { Sample } from "../../store/status.ts";
-import { LEAST_IN_FLIGHT, medianOf, WORST_RATIO } from "./model.ts";
+import { DEFAULT_COEFFICIENTS, LEAST_IN_FLIGHT, medianOf, WORST_RATIO } from "./model.ts";
 
 /** One instance over one interval, as `score record` keeps it. */
 export interface RecordedSample extends Sample {
@@ -28,6 +28,8 @@ export interface Fit {
   }[];
   /** As a policy takes them. */
   readonly coefficients: ScoreCoefficients;
+  /** The coefficients that are not by this record, but the defaults. */
+  readonly kept: readonly { readonly feature: Explaining; readonly why: string }[];
 }
 
 /** Small against the number of samples: it only keeps features that hardly vary, or vary together, from running away. */
@@ -35,12 +37,17 @@ const RIDGE = 1e-3;
 const LEAST_SAMPLES = 20;
 const MAX_COEFFICIENT = 10;
 
-const DEFAULT_LATENCY_COEFFICIENT = 0.5;
+/** In the unit of the score's features, 0..1: of one that varied by less the record does not say what it costs. */
+const LEAST_DEVIATION = 0.02;
+
+/** A fit that explains less than this part of latency's variance is hardly better than none. */
+export const LEAST_R_SQUARED = 0.3;
 
 /**
  * Fits observed latency to the other features by least squares with a ridge, on standardised features (Hoerl and Kennard,
  * "Ridge regression", 1970), and makes score coefficients of it: a feature costs as much of the score as the latency that
- * it goes with would.
+ * it goes with would. One that hardly varied keeps its default; and errors never cost less than that, since an instance
+ * that fails is often a fast one.
  * @returns undefined when there are too few samples with a latency
  */
 export function fitCoefficients(record: readonly RecordedSample[]): Fit | undefined {
@@ -78,25 +85,25 @@ export function fitCoefficients(record: readonly RecordedSample[]): Fit | undefi
   }));
   const median = Math.max(medianOf([...latencies]), Number.MIN_VALUE);
   const medianInFlight = medianOf(usable.map(({ inFlight = 0 }) => inFlight));
-  const coefficient = (feature: Explaining): number => {
-    const { millisecondsPerUnit } = terms.find((term) => term.feature === feature)!;
+  const coefficients = { ...DEFAULT_COEFFICIENTS };
+  const kept: Fit["kept"][number][] = [];
+  for (const [index, { feature, millisecondsPerUnit }] of terms.entries()) {
     // The score counts requests in flight from the median on, and is at its worst at WORST_RATIO times that.
     const unit = feature === "inFlight" ? Math.max(medianInFlight, LEAST_IN_FLIGHT) * (WORST_RATIO - 1) : 1;
     const cost = (millisecondsPerUnit * unit) / (median * (WORST_RATIO - 1));
-    return Number(Math.min(MAX_COEFFICIENT, Math.max(0, cost)).toPrecision(3));
-  };
+    const fitted = Number(Math.min(MAX_COEFFICIENT, Math.max(0, cost)).toPrecision(3));
+    if (deviations[index]! / unit < LEAST_DEVIATION) kept.push({ feature, why: "it hardly varied in this record" });
+    else if (feature === "errors" && fitted < DEFAULT_COEFFICIENTS.errors) {
+      kept.push({ feature, why: "what a failure costs does not show in latency" });
+    } else coefficients[feature] = fitted;
+  }
   return {
     samples: usable.length,
     rSquared: total > 0 ? 1 - residuals.norm() ** 2 / total : 0,
     interceptMs: meanLatency - terms.reduce((sum, term, index) => sum + term.millisecondsPerUnit * means[index]!, 0),
     terms,
-    coefficients: {
-      cpu: coefficient("cpu"),
-      memory: coefficient("memory"),
-      latency: DEFAULT_LATENCY_COEFFICIENT,
-      errors: coefficient("errors"),
-      inFlight: coefficient("inFlight"),
-    },
+    coefficients,
+    kept,
   };
 }
 

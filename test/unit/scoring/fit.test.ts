@@ -58,16 +58,28 @@ describe("fitting", () => {
     expect(fitCoefficients(record(5, () => 1))).toBeUndefined();
   });
 
-  test("takes a figure that never changes for one that explains nothing", () => {
+  test("a figure that hardly changes explains nothing, and keeps its default coefficient", () => {
     const fit = fitCoefficients(
       record(500, ({ errorsPerSecond }) => 10 + errorsPerSecond! / 10).map((sample) => ({
         ...sample,
         cpu: 0.3,
-        memory: 0.3,
+        memory: 0.3 + sample.memory! / 100,
       })),
     )!;
     expect(fit.terms.find(({ feature }) => feature === "cpu")!.millisecondsPerUnit).toBe(0);
-    expect(fit.coefficients.memory).toBe(0);
+    expect(fit.coefficients).toMatchObject({ cpu: 0.8, memory: 0.1 });
+    const unvaried = fit.kept.filter(({ why }) => why === "it hardly varied in this record");
+    expect(unvaried.map(({ feature }) => feature)).toEqual(["cpu", "memory"]);
+  });
+
+  test("a record without errors, or with errors that are fast, does not switch off what errors cost", () => {
+    const samples = record(500, ({ cpu, errorsPerSecond }) => 50 + 50 * cpu! - errorsPerSecond! / 5);
+    const faultless = samples.map((sample) => ({ ...sample, errorsPerSecond: 0 }));
+    for (const recorded of [samples, faultless]) {
+      const fit = fitCoefficients(recorded)!;
+      expect(fit.coefficients.errors).toBe(0.9);
+      expect(fit.kept.map(({ feature }) => feature)).toEqual(["errors"]);
+    }
   });
 
   test("makes of requests in flight what the score makes of them: all of their cost at five times the median", () => {
