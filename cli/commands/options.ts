@@ -1,7 +1,7 @@
 import { hostname, userInfo } from "node:os";
 import { type Command, Option } from "commander";
 import { RoutectlError } from "../errors.ts";
-import { FORMATS, type Format, write } from "../output/present.ts";
+import { FORMATS, type Format, warn, write } from "../output/present.ts";
 import { printable } from "../output/table.ts";
 import { ipconfigAt, waitForRevision } from "../remote/ipconfig.ts";
 import type { Outcome } from "../store/change.ts";
@@ -138,7 +138,7 @@ export async function finishWrite(
   }
   if (options.wait !== true || revision === 0) return;
   const timeoutMs = options.timeout ?? DEFAULT_WAIT_MS;
-  await waitForRevision(ipconfigAt(options.ipconfig), revision, timeoutMs).catch((error: unknown) => {
+  await waitForRevision(ipconfigAt(options.ipconfig), revision, timeoutMs, warn).catch((error: unknown) => {
     if (!(error instanceof RoutectlError)) throw error;
     throw new RoutectlError(error.code, error.exitCode, `revision ${revision} is written, but ${error.message}`, error);
   });

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { write } from "../output/present.ts";
+import { warn, write } from "../output/present.ts";
 import { type Connection, DEFAULT_WAIT_MS, useStore } from "./options.ts";
 import { parseTimeout, parseWhole } from "./parse.ts";
 
@@ -23,6 +23,7 @@ export function registerWait(program: Command): void {
         ipconfigAt(connection.ipconfig),
         revision,
         options.timeout ?? DEFAULT_WAIT_MS,
+        warn,
       );
       write(`revision ${revision} is applied by ${routers.map(({ node }) => node).join(", ")}`);
     });

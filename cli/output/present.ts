@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { EXIT, RoutectlError } from "../errors.ts";
 
 export const FORMATS = ["table", "wide", "json", "yaml"] as const;
 export type Format = (typeof FORMATS)[number];
@@ -10,19 +11,32 @@ export interface ReadOptions {
 
 const WATCH_INTERVAL_MS = 1000;
 
-/** Prints what a read command found, once, or with `--watch` again every second. */
+/**
+ * Prints what a read command found, once, or with `--watch` again every second. What has been seen once is looked for again
+ * when a part stops answering: that is said, once, and the last that was printed stays.
+ */
 export async function present<T>(
   options: ReadOptions,
   read: () => Promise<T>,
   renderText: (value: T, wide: boolean) => string,
 ): Promise<void> {
   const show = async (): Promise<string> => formatAs(options.output, await read(), renderText);
-  if (options.watch !== true) return write(await show());
+  let text: string | undefined = await show();
+  if (options.watch !== true) return write(text);
+  let told = "";
   while (true) {
-    const text = await show();
-    if (process.stdout.isTTY === true) process.stdout.write("\u001b[2J\u001b[H");
-    write(text);
+    if (text !== undefined) {
+      if (process.stdout.isTTY === true) process.stdout.write("\u001b[2J\u001b[H");
+      write(text);
+      told = "";
+    }
     await delay(WATCH_INTERVAL_MS);
+    text = await show().catch((error: unknown) => {
+      if (!(error instanceof RoutectlError) || error.exitCode !== EXIT.unreachable) throw error;
+      if (error.message !== told) warn(error.message);
+      told = error.message;
+      return undefined;
+    });
   }
 }
 

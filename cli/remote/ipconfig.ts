@@ -56,18 +56,38 @@ export async function fetchScores(remote: Remote, service: string): Promise<Scor
 }
 
 const ASK_AGAIN_MS = 25;
+const ASK_AGAIN_WHEN_SILENT_MS = 250;
 
 /**
- * Waits until every worker of every live router applies a revision.
+ * Waits until every worker of every live router applies a revision. An ipconfig that does not answer is asked again.
+ * @param onSilent is told at once that none answers
  * @returns the routers
- * @throws `not-converged` (exit 8) that names who is behind
+ * @throws `not-converged` (exit 8) that names who is behind; `ipconfig-unreachable` (exit 3) when none has ever answered
  */
-export async function waitForRevision(remote: Remote, revision: number, timeoutMs: number): Promise<RoutersAnswer> {
+export async function waitForRevision(
+  remote: Remote,
+  revision: number,
+  timeoutMs: number,
+  onSilent: (message: string) => void,
+): Promise<RoutersAnswer> {
   const deadline = performance.now() + timeoutMs;
+  let hasAnswered = false;
+  let isSilent = false;
   while (true) {
-    const answer = await fetchRouters(remote);
-    const behind = describeBehind(answer, revision);
-    if (behind === undefined) return answer;
+    let behind: string | undefined;
+    try {
+      const answer = await fetchRouters(remote);
+      hasAnswered = true;
+      isSilent = false;
+      behind = describeBehind(answer, revision);
+      if (behind === undefined) return answer;
+    } catch (error) {
+      const goesOn = error instanceof RoutectlError && error.code === "ipconfig-unreachable";
+      if (!goesOn || (!hasAnswered && performance.now() >= deadline)) throw error;
+      behind = error.message;
+      if (!isSilent) onSilent(`${behind}; it is asked again until the time is over`);
+      isSilent = true;
+    }
     if (performance.now() >= deadline) {
       throw new RoutectlError(
         "not-converged",
@@ -75,7 +95,7 @@ export async function waitForRevision(remote: Remote, revision: number, timeoutM
         `revision ${revision} is not applied everywhere after ${timeoutMs / 1000} s: ${behind}; see routectl status`,
       );
     }
-    await delay(ASK_AGAIN_MS);
+    await delay(isSilent ? ASK_AGAIN_WHEN_SILENT_MS : ASK_AGAIN_MS);
   }
 }
 

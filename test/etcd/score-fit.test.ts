@@ -51,7 +51,12 @@ it("says which coefficients are the defaults, and --apply leaves those as they a
 it("--apply -o json is one document", async () => {
   const file = await record("json.jsonl", 40);
   const stdout = await cli.must("score", "fit", file, "--apply", "demo", "--dry-run", "-o", "json");
-  expect(JSON.parse(stdout)).toMatchObject({ samples: 200, service: "demo", changes: expect.any(Array), revision: null });
+  expect(JSON.parse(stdout)).toMatchObject({
+    samples: 200,
+    service: "demo",
+    changes: expect.any(Array),
+    revision: null,
+  });
 });
 
 it("--apply warns of a fit that explains little", async () => {

@@ -1,0 +1,107 @@
+import { spawn } from "node:child_process";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { freePort } from "../../cli/stack/ports.ts";
+import { startEtcd, type TestEtcd } from "../support/etcd.ts";
+import { startTestReplica, type TestReplica } from "../support/replica.ts";
+import { MAIN, routectlFor } from "../support/routectl.ts";
+import { waitFor } from "../support/wait.ts";
+import { type FakeRouter, fakeService, startFakeRouter } from "./fake-router.ts";
+
+/** A part that does not answer for a while is waited for by those who wait, and by those who watch. */
+let etcd: TestEtcd;
+let cli: ReturnType<typeof routectlFor>;
+let port: number;
+let router: FakeRouter;
+
+beforeAll(async () => {
+  etcd = await startEtcd();
+  port = await freePort();
+  cli = routectlFor(etcd.url, { ROUTECTL_IPCONFIG: `http://127.0.0.1:${port}` });
+  await cli.must("service", "register", "demo", "--id", "demo-1", "--address", "10.0.0.1", "--port", "8080");
+  router = await startFakeRouter("edge-1");
+  router.answers.set("/v1/services/demo", fakeService("demo", [{ id: "demo-1" }]));
+});
+
+afterAll(async () => {
+  await router?.close();
+  await etcd?.close();
+});
+
+async function startReplica(): Promise<TestReplica> {
+  const replica = await startTestReplica(etcd.url, { port });
+  // A connection to the one before may be tried first.
+  const listed = (): Promise<unknown> => replica.service("demo").catch(() => undefined);
+  await waitFor("the list", async () => (await listed()) !== undefined);
+  return replica;
+}
+
+it("--wait goes on when ipconfig comes back", async () => {
+  const running = cli.run("weight", "set", "demo", "demo-1=5", "--wait", "--timeout", "15s");
+  await waitFor("the weight to be written", async () => (await etcd.raw.list("/routectl/v1/overrides/")).length === 1);
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  const replica = await startReplica();
+  await replica.report("edge-1", (await replica.service("demo"))!);
+  const { status, stdout, stderr } = await running;
+  await replica.stop();
+  expect(stderr).toMatch(/^routectl: warning: no ipconfig answers [^\n]+\n$/);
+  expect(stdout).toMatch(/is applied by every worker of every live router\n$/);
+  expect(status).toBe(0);
+});
+
+it("--wait exits with 8 when ipconfig has answered once, and is gone", async () => {
+  const replica = await startReplica();
+  const running = cli.run("wait", "--timeout", "4s");
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  await replica.stop();
+  const { status, stderr } = await running;
+  expect(stderr).toMatch(/\nroutectl: revision \d+ is not applied everywhere after 4 s: no ipconfig answers [^\n]+\n$/);
+  expect(status).toBe(8);
+});
+
+/** Runs a command that is ended when the test has seen enough. */
+function watch(...args: string[]) {
+  const settings = { ROUTECTL_ETCD: etcd.url, ROUTECTL_ROUTER: router.url };
+  const child = spawn(process.execPath, [MAIN, ...args, "-w"], { env: { ...process.env, ...settings } });
+  const printed = { stdout: "", stderr: "" };
+  for (const stream of ["stdout", "stderr"] as const) {
+    child[stream].on("data", (chunk: Buffer) => {
+      printed[stream] += chunk.toString();
+    });
+  }
+  return {
+    printed,
+    tables: () => printed.stdout.match(/^(ID|SERVICE) /gm)?.length ?? 0,
+    end: async () => {
+      const isOver = child.exitCode !== null;
+      child.kill();
+      return isOver;
+    },
+  };
+}
+
+it.each([
+  [
+    "a router",
+    ["peers", "demo"],
+    () => {
+      router.isSilent = true;
+    },
+    () => {
+      router.isSilent = false;
+    },
+  ],
+  ["etcd", ["service", "list"], () => etcd.pause(), () => etcd.resume()],
+])("-w goes on when %s has been silent, and says that once", async (_, args, silence, resume) => {
+  const watching = watch(...args);
+  await waitFor("the first table", () => watching.tables() > 0);
+  silence();
+  await waitFor("the warning", () => watching.printed.stderr !== "");
+  await new Promise((resolve) => setTimeout(resolve, 2500));
+  const before = watching.tables();
+  resume();
+  await waitFor("the next table", () => watching.tables() > before);
+  expect(await watching.end()).toBe(false);
+  expect(watching.printed.stderr).toMatch(
+    /^routectl: warning: [^\n]+ does not answer [^\n]+\n$|^routectl: warning: no router answers [^\n]+\n$/,
+  );
+});
