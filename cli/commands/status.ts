@@ -10,12 +10,12 @@ export function registerStatus(program: Command): void {
   withRead(program.command("status").description("every part: whether it answers, at which revision, in which mode"))
     .addHelpText(
       "after",
-      "\nExample:\n  $ routectl status -o json\n\nExits with 3 when a part does not answer, or an etcd member has no quorum.",
+      "\nExample:\n  $ routectl status -o json\n\nExits with 3 when a part does not answer, or an etcd member has no quorum; with 7 when etcd has lost its data.",
     )
     .action(async (options: ReadOptions, command: Command) => {
       const connection = command.optsWithGlobals<Connection>();
       const { readStatus } = await import("../remote/status.ts");
-      const { renderTable } = await import("../output/table.ts");
+      const { printable, renderTable } = await import("../output/table.ts");
       await present(
         options,
         async () => {
@@ -23,10 +23,13 @@ export function registerStatus(program: Command): void {
           const parts = [status.etcd, ...status.ipconfigs, ...status.routers];
           const allAnswer =
             parts.every((part) => part.reachable) && status.etcd.members.every(({ healthy }) => healthy);
-          process.exitCode = allAnswer ? EXIT.ok : EXIT.unreachable;
+          process.exitCode = !allAnswer ? EXIT.unreachable : status.findings.length > 0 ? EXIT.findings : EXIT.ok;
           return status;
         },
-        (status) => renderTable(["PART", "AT", "STATE", "DETAIL"], rowsOf(status)),
+        (status) =>
+          [renderTable(["PART", "AT", "STATE", "DETAIL"], rowsOf(status)), ...status.findings.map(printable)].join(
+            "\n",
+          ),
       );
     });
 }

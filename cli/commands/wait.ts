@@ -16,15 +16,14 @@ export function registerWait(program: Command): void {
     .addHelpText("after", "\nExample:\n  $ routectl wait --revision 42 --timeout 30s")
     .action(async (options: { revision?: number; timeout?: number }, command: Command) => {
       const connection = command.optsWithGlobals<Connection>();
-      const { newestRoutingRevision } = await import("../store/newest-revision.ts");
       const { ipconfigAt, waitForRevision } = await import("../remote/ipconfig.ts");
-      const revision = options.revision ?? (await useStore(connection, newestRoutingRevision));
-      const { routers } = await waitForRevision(
-        ipconfigAt(connection.ipconfig),
-        revision,
-        options.timeout ?? DEFAULT_WAIT_MS,
-        warn,
-      );
+      const { waitForNewest } = await import("../remote/newest.ts");
+      const ipconfig = ipconfigAt(connection.ipconfig);
+      const timeoutMs = options.timeout ?? DEFAULT_WAIT_MS;
+      const { revision, routers } =
+        options.revision === undefined
+          ? await useStore(connection, (store) => waitForNewest(store, ipconfig, timeoutMs, warn))
+          : { ...(await waitForRevision(ipconfig, options.revision, timeoutMs, warn)), revision: options.revision };
       write(`revision ${revision} is applied by ${routers.map(({ node }) => node).join(", ")}`);
     });
 }

@@ -61,6 +61,7 @@ const ASK_AGAIN_WHEN_SILENT_MS = 250;
 /**
  * Waits until every worker of every live router applies a revision. An ipconfig that does not answer is asked again.
  * @param onSilent is told at once that none answers
+ * @param epoch that the revision is of; undefined: whichever ipconfig serves
  * @returns the routers
  * @throws `not-converged` (exit 8) that names who is behind; `ipconfig-unreachable` (exit 3) when none has ever answered
  */
@@ -69,6 +70,7 @@ export async function waitForRevision(
   revision: number,
   timeoutMs: number,
   onSilent: (message: string) => void,
+  epoch?: string,
 ): Promise<RoutersAnswer> {
   const deadline = performance.now() + timeoutMs;
   let hasAnswered = false;
@@ -79,7 +81,7 @@ export async function waitForRevision(
       const answer = await fetchRouters(remote);
       hasAnswered = true;
       isSilent = false;
-      behind = describeBehind(answer, revision);
+      behind = describeBehind(answer, revision, epoch);
       if (behind === undefined) return answer;
     } catch (error) {
       const goesOn = error instanceof RoutectlError && error.code === "ipconfig-unreachable";
@@ -92,14 +94,19 @@ export async function waitForRevision(
       throw new RoutectlError(
         "not-converged",
         EXIT.notConverged,
-        `revision ${revision} is not applied everywhere after ${timeoutMs / 1000} s: ${behind}; see routectl status`,
+        `revision ${revision} is not applied everywhere after ${Number((timeoutMs / 1000).toFixed(1))} s: ${behind}; see routectl status`,
       );
     }
     await delay(isSilent ? ASK_AGAIN_WHEN_SILENT_MS : ASK_AGAIN_MS);
   }
 }
 
-function describeBehind({ epoch, revision: newest, routers }: RoutersAnswer, revision: number): string | undefined {
+function describeBehind(
+  { epoch, revision: newest, routers }: RoutersAnswer,
+  revision: number,
+  epochInEtcd: string | undefined,
+): string | undefined {
+  if (epochInEtcd !== undefined && epoch !== epochInEtcd) return "ipconfig serves data of another epoch than etcd's";
   if (newest < revision) return `ipconfig is at revision ${newest}`;
   if (routers.length === 0) return "no router reports to this ipconfig";
   const behind = routers.filter(

@@ -5,6 +5,7 @@ import { decodeStatus, type Sample } from "../store/status.ts";
 import { withoutUser } from "../store/without-user.ts";
 import { getJson, splitUrls } from "./http.ts";
 import { fetchRouters, ipconfigAt, type RouterReport } from "./ipconfig.ts";
+import { findLostData } from "./lost-data.ts";
 import { fetchStatus, type RouterStatus, routerAt } from "./router.ts";
 
 interface PartStatus {
@@ -15,12 +16,14 @@ interface PartStatus {
 
 /** What `routectl status` shows. */
 export interface Status {
-  readonly etcd: PartStatus & { revision?: number; members: readonly Member[] };
+  readonly etcd: PartStatus & { revision?: number; epoch?: string | null; members: readonly Member[] };
   readonly ipconfigs: readonly (PartStatus & { epoch?: string | null; revision?: number })[];
   readonly exporters: readonly ExporterLine[];
   /** Those that were asked, and those that only report to an ipconfig. */
   readonly routers: readonly RouterLine[];
   readonly services: readonly { service: string; mode: Mode; algorithm: Algorithm; members: number; healthy: number }[];
+  /** What is wrong although every part answers, and what to do. */
+  readonly findings: readonly string[];
 }
 
 interface ExporterLine {
@@ -75,14 +78,16 @@ export async function readStatus(etcd: StoreOptions, ipconfigUrls: string, route
     ipconfigs: ipconfigs.map(({ routers: _, ...rest }) => rest),
     routers,
     services,
+    findings: await findLostData(etcd, etcdStatus, ipconfigs),
   };
 }
 
 async function askEtcd(options: StoreOptions): Promise<Omit<Status["etcd"], "members"> & Pick<Status, "exporters">> {
   const store = openStore(options);
   try {
-    const { revision } = await store.get(store.keys.epoch());
-    return { url: store.urls, reachable: true, revision, exporters: await readExporters(store) };
+    const { item, revision } = await store.get(store.keys.epoch());
+    const epoch = item?.value ?? null;
+    return { url: store.urls, reachable: true, revision, epoch, exporters: await readExporters(store) };
   } catch (error) {
     return { url: store.urls, reachable: false, error: (error as Error).message, exporters: [] };
   } finally {
