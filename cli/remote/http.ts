@@ -16,7 +16,8 @@ const TIMEOUT_MS = 1500;
 
 /**
  * Asks the first of the remote's URLs that answers.
- * @throws `not-found` (exit 1) with the message of a 404, `PART-unreachable` (exit 3) when nobody answers
+ * @throws `not-found` (exit 1) when the part knows no such service, `wrong-part` (exit 1) when something else answers, and
+ * `PART-unreachable` (exit 3) when nobody does
  */
 export async function getJson<T>(remote: Remote, path: string): Promise<{ value: T; url: string }> {
   let reason = "no URL is given";
@@ -30,8 +31,9 @@ export async function getJson<T>(remote: Remote, path: string): Promise<{ value:
       });
       const text = await body.text();
       if (statusCode === 200) return { value: JSON.parse(text) as T, url };
-      const message = messageOf(text) ?? `status ${statusCode}`;
-      if (statusCode === 404) throw new RoutectlError("not-found", EXIT.error, message);
+      const { error, message = `status ${statusCode}` } = failureOf(text);
+      if (error === "unknown-service") throw new RoutectlError("not-found", EXIT.error, message);
+      if (statusCode === 404) throw wrongPart(remote, url, "it answers 404");
       reason = `${url}: ${message}`;
     } catch (error) {
       if (error instanceof RoutectlError) throw error;
@@ -47,11 +49,21 @@ export function splitUrls(remote: Remote): string[] {
   return remote.urls.split(",").map((url) => url.trim().replace(/\/$/, ""));
 }
 
-function messageOf(text: string): string | undefined {
+/** What answers at a URL is not what was to be asked. */
+export function wrongPart(remote: Remote, url: string, why: string): RoutectlError {
+  return new RoutectlError(
+    "wrong-part",
+    EXIT.error,
+    `${withoutUser(url)} is no ${remote.part} (${why}): ${remote.hint}`,
+  );
+}
+
+/** What our parts say of an error; nothing where it is not one of ours. */
+function failureOf(text: string): { readonly error?: string; readonly message?: string } {
   try {
-    const { message } = JSON.parse(text) as { message?: unknown };
-    return typeof message === "string" ? message : undefined;
+    const { error, message } = JSON.parse(text) as { error?: unknown; message?: unknown };
+    return typeof error === "string" && typeof message === "string" ? { error, message } : {};
   } catch {
-    return undefined;
+    return {};
   }
 }

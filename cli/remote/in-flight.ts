@@ -114,7 +114,7 @@ async function askRouter(
     known.set(url, node);
     return { node, peers: (await fetchService(remote, service)).peers };
   } catch (error) {
-    if (!(error instanceof RoutectlError)) throw error;
+    if (!(error instanceof RoutectlError) || error.code === "wrong-part") throw error;
     const node = known.get(url);
     // It has no such service: then it sends nobody there.
     return error.code === "not-found" && node !== undefined ? { node, peers: [] } : undefined;

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ServiceList } from "../../lua/core/types.ts";
 import { EXIT, RoutectlError } from "../errors.ts";
-import { getJson, type Remote } from "./http.ts";
+import { getJson, type Remote, wrongPart } from "./http.ts";
 
 /** A router, as an ipconfig knows it. */
 export interface RouterReport {
@@ -31,7 +31,10 @@ export async function fetchRouters(remote: Remote): Promise<RoutersAnswer & { ur
 }
 
 export async function fetchServiceList(remote: Remote, service: string): Promise<ServiceAnswer> {
-  return (await getJson<ServiceAnswer>(remote, `/v1/services/${service}`)).value;
+  const { value, url } = await getJson<ServiceAnswer>(remote, `/v1/services/${service}`);
+  // A router answers there, too.
+  if (!Array.isArray(value.instances)) throw wrongPart(remote, url, "it lists no instances");
+  return value;
 }
 
 /** `GET /v1/services/NAME/scores`: how each score came about. */

@@ -1,6 +1,6 @@
 import type { Explanation } from "../../lua/core/explain.ts";
 import type { Algorithm, Mode, Override, PeerState, Policy } from "../../lua/core/types.ts";
-import { getJson, type Remote } from "./http.ts";
+import { getJson, type Remote, wrongPart } from "./http.ts";
 
 /** `GET /v1/services/NAME`: what a router really uses. */
 export interface RouterService {
@@ -59,7 +59,10 @@ export function routerAt(urls: string): Remote {
 }
 
 export async function fetchService(remote: Remote, service: string): Promise<RouterService> {
-  return (await getJson<RouterService>(remote, `/v1/services/${service}`)).value;
+  const { value, url } = await getJson<RouterService>(remote, `/v1/services/${service}`);
+  // An ipconfig answers there, too.
+  if (!Array.isArray(value.peers)) throw wrongPart(remote, url, "it lists no peers");
+  return value;
 }
 
 export async function fetchServiceNames(remote: Remote): Promise<string[]> {

@@ -8,6 +8,8 @@ export interface FakeRouter {
   readonly url: string;
   /** What it answers at a path; nothing, or undefined: 404. */
   readonly answers: Map<string, unknown>;
+  /** What it says with 404. */
+  missing: object;
   /** Whether it answers at all. */
   isSilent: boolean;
   /** How often it was asked for a service. */
@@ -28,13 +30,14 @@ export async function startFakeRouter(node: string): Promise<FakeRouter> {
     const { pathname } = new URL(request.url ?? "/", "http://router");
     const answer = answers.get(request.url ?? "/") ?? answers.get(pathname);
     response.writeHead(answer === undefined ? 404 : 200, { "content-type": "application/json" });
-    response.end(JSON.stringify(answer ?? { error: "unknown-service", message: "no such service" }));
+    response.end(JSON.stringify(answer ?? router.missing));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const router: FakeRouter = {
     node,
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     answers,
+    missing: { error: "unknown-service", message: "no such service" },
     isSilent: false,
     asked: 0,
     report: (replica, position) => replica.report(node, position),
