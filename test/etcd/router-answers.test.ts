@@ -47,6 +47,20 @@ describe("peers", () => {
   });
 });
 
+it("explain refuses a key that is too long for a URL", async () => {
+  const explain = (key: string) => routectl(["explain", "shop", "--key", key, "--router", routers[0].url]);
+  for (const key of ["k".repeat(8001), "ü".repeat(1400)]) {
+    const { status, stderr } = await explain(key);
+    expect(stderr).toMatch(/^routectl: a key of 8[04]0[01] bytes, [^\n]+: 8000 at most\n$/);
+    expect(status).toBe(2);
+  }
+  const key = "k".repeat(8000);
+  const explained = { service: "shop", revision: 7, algorithm: "best", mode: "normal", candidates: [], order: ["a"] };
+  routers[0].answers.set("/v1/services/shop", fakeService("shop", []));
+  routers[0].answers.set("/v1/services/shop/explain", { ...explained, key, peer: "a", rule: null });
+  expect((await explain(key)).status).toBe(0);
+});
+
 it("explain says which rule takes the key", async () => {
   const rules = [
     { match: { on: "header:x", equals: "1" }, subset: { version: "v3" } },

@@ -31,6 +31,11 @@ test.each([
   await response.json();
 });
 
+test("routectl explains the longest key that it takes", async () => {
+  const { key } = await stack.json<{ key: string }>("explain", "demo", "--key", "k".repeat(8000));
+  expect(key).toBe("k".repeat(8000));
+});
+
 test("it listens on loopback alone", async () => {
   for (const url of [stack.admin, stack.router, stack.ipconfig, stack.etcd]) {
     expect(new URL(url).hostname).toBe("127.0.0.1");
