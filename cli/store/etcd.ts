@@ -278,6 +278,14 @@ export function translateError(error: unknown, givenUrls: string): Error {
   if (error instanceof RoutectlError) return error;
   const urls = withoutUser(givenUrls);
   const message = withoutUser(error instanceof Error ? error.message : String(error));
+  if (/authentication is not enabled/i.test(message)) {
+    return new RoutectlError(
+      "etcd-not-authorised",
+      EXIT.notAuthorised,
+      `etcd at ${urls} refused: authentication is not enabled there; leave out ROUTECTL_ETCD_USER and ROUTECTL_ETCD_PASSWORD`,
+      error,
+    );
+  }
   if (/permission denied|authentication|invalid auth|user name is empty|Unauthenticated/i.test(message)) {
     return new RoutectlError(
       "etcd-not-authorised",

@@ -94,6 +94,17 @@ describe("3: something does not answer", () => {
   });
 });
 
+describe("4: not authorised", () => {
+  it("a user for an etcd that has none: leave him out", async () => {
+    const settings = { ROUTECTL_ETCD_USER: "ana", ROUTECTL_ETCD_PASSWORD: "secretpw" };
+    const { status, stderr } = await routectlFor(etcd.url, settings).run("service", "list");
+    expect(stderr).toMatch(
+      /^routectl: [^\n]+ authentication is not enabled there; leave out ROUTECTL_ETCD_USER [^\n]+\n$/,
+    );
+    expect(status).toBe(4);
+  });
+});
+
 describe("8: not applied in time", () => {
   it("--wait with no router; what was written stays", async () => {
     const { status, stderr } = await cli.run("weight", "set", "demo", "demo-1=5", "--wait", "--timeout", "1");
