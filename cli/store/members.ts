@@ -31,7 +31,8 @@ const HEALTH_KEY = "health";
 
 /**
  * Asks every member for itself, at the addresses that were given and at those that the cluster names.
- * @returns one line a member, in the order of their names, then the given addresses that belong to none of them
+ * @returns one line a member, in the order of their names, then the given addresses that belong to none of them; where
+ * nobody tells who the members are, only those that answer for themselves
  */
 export async function readMembers(options: StoreOptions): Promise<Member[]> {
   const given = options.urls.split(",");
@@ -78,6 +79,7 @@ async function readKey(client: Etcd3, url: string): Promise<void> {
 }
 
 function linesOf(given: readonly string[], listed: readonly ListedMember[], answers: readonly Answer[]): Member[] {
+  if (listed.length === 0) return answers.filter(({ id }) => id !== undefined).map((answer) => lineOf(null, answer));
   const members = listed.map(({ ID, name, clientURLs, peerURLs }): Member => {
     const answer = answers.find(({ id }) => id === ID) ?? answers.find(({ url }) => clientURLs.includes(url));
     if (answer !== undefined) return lineOf(name, answer);

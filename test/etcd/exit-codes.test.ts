@@ -75,6 +75,13 @@ describe("3: something does not answer", () => {
     expect(routers).toMatchObject([{ reachable: false }]);
   });
 
+  it("status says once that etcd is not there, and nothing of its members", async () => {
+    const { status, stdout } = await cli.run("status", "--etcd", nobody);
+    expect(stdout.match(/etcd at \S+ does not answer/g)).toHaveLength(1);
+    expect(stdout).not.toContain("member");
+    expect(status).toBe(3);
+  });
+
   it("one of several etcds is not there: the others are asked", async () => {
     for (let i = 0; i < 3; i++) {
       const { status, stderr } = await cli.run("service", "list", "--etcd", `${nobody},${etcd.url}`);
