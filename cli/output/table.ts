@@ -38,10 +38,10 @@ function textOf(cell: Cell): string {
   return printable(typeof cell === "object" ? cell.text : String(cell));
 }
 
-/** What others have typed must not move the cursor or forge a row. */
+/** What others have typed must not move the cursor, forge a row, or turn the direction of what is beside it (UAX #9). */
 export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "?");
 }
 
 function paint(chalk: ChalkInstance, cell: Cell, text: string): string {

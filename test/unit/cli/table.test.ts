@@ -41,6 +41,15 @@ describe("a table", () => {
     expect(table).toContain("a?fake row??[2J?31m??b?");
   });
 
+  it("keeps what others have typed from turning the direction of text", () => {
+    vi.stubEnv("NO_COLOR", "1");
+    const turning = [0x061c, 0x200e, 0x200f, 0x202a, 0x202e, 0x2066, 0x2069].map((code) => String.fromCodePoint(code));
+    const table = renderTable(["ID", "REASON"], [["x", `a${turning.join("")}b`]]);
+    expect(table.split("\n")[1]).toBe("x   a???????b");
+    // Letters that are written from right to left stay.
+    expect(renderTable(["ID"], [["דמו"]])).toBe("ID\nדמו");
+  });
+
   it("is painted after it was aligned", () => {
     vi.stubEnv("FORCE_COLOR", "1");
     const painted = renderTable(
