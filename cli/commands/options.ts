@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { RoutectlError } from "../errors.ts";
 import { FORMATS, type Format, warn, write } from "../output/present.ts";
 import { printable } from "../output/table.ts";
-import { ipconfigAt, waitForRevision } from "../remote/ipconfig.ts";
+import { ipconfigAt } from "../remote/ipconfig.ts";
 import type { Outcome } from "../store/change.ts";
 import type { Store } from "../store/etcd.ts";
 import { type HostPort, parseHostPort, parseNote, parseTimeout } from "./parse.ts";
@@ -138,10 +138,19 @@ export async function finishWrite(
   }
   if (options.wait !== true || revision === 0) return;
   const timeoutMs = options.timeout ?? DEFAULT_WAIT_MS;
-  await waitForRevision(ipconfigAt(options.ipconfig), revision, timeoutMs, warn).catch((error: unknown) => {
-    if (!(error instanceof RoutectlError)) throw error;
-    throw new RoutectlError(error.code, error.exitCode, `revision ${revision} is written, but ${error.message}`, error);
-  });
+  const { waitForWritten } = await import("../remote/newest.ts");
+  const ipconfig = ipconfigAt(options.ipconfig);
+  await useStore(options, (store) => waitForWritten(store, ipconfig, revision, timeoutMs, warn)).catch(
+    (error: unknown) => {
+      if (!(error instanceof RoutectlError)) throw error;
+      throw new RoutectlError(
+        error.code,
+        error.exitCode,
+        `revision ${revision} is written, but ${error.message}`,
+        error,
+      );
+    },
+  );
   if (!structured) write(`revision ${revision} is applied by every worker of every live router`);
 }
 

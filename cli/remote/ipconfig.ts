@@ -64,7 +64,8 @@ const ASK_AGAIN_WHEN_SILENT_MS = 250;
 /**
  * Waits until every worker of every live router applies a revision. An ipconfig that does not answer is asked again.
  * @param onSilent is told at once that none answers
- * @param epoch that the revision is of; undefined: whichever ipconfig serves
+ * @param readEpoch reads the epoch that the revision is of, which is not there before ipconfig has seen new data; not given:
+ * whichever ipconfig serves
  * @returns the routers
  * @throws `not-converged` (exit 8) that names who is behind; `ipconfig-unreachable` (exit 3) when none has ever answered
  */
@@ -73,18 +74,22 @@ export async function waitForRevision(
   revision: number,
   timeoutMs: number,
   onSilent: (message: string) => void,
-  epoch?: string,
+  readEpoch?: () => Promise<string | undefined>,
 ): Promise<RoutersAnswer> {
   const deadline = performance.now() + timeoutMs;
   let hasAnswered = false;
   let isSilent = false;
+  let epoch: string | undefined;
   while (true) {
     let behind: string | undefined;
     try {
       const answer = await fetchRouters(remote);
       hasAnswered = true;
       isSilent = false;
-      behind = describeBehind(answer, revision, epoch);
+      const isChecked = readEpoch !== undefined && answer.epoch !== null;
+      if (isChecked && answer.epoch !== epoch) epoch = await readEpoch();
+      const isOther = isChecked && answer.epoch !== epoch;
+      behind = isOther ? "ipconfig serves data of another epoch than etcd's" : describeBehind(answer, revision);
       if (behind === undefined) return answer;
     } catch (error) {
       const goesOn = error instanceof RoutectlError && error.code === "ipconfig-unreachable";
@@ -104,12 +109,7 @@ export async function waitForRevision(
   }
 }
 
-function describeBehind(
-  { epoch, revision: newest, routers }: RoutersAnswer,
-  revision: number,
-  epochInEtcd: string | undefined,
-): string | undefined {
-  if (epochInEtcd !== undefined && epoch !== epochInEtcd) return "ipconfig serves data of another epoch than etcd's";
+function describeBehind({ epoch, revision: newest, routers }: RoutersAnswer, revision: number): string | undefined {
   if (newest < revision) return `ipconfig is at revision ${newest}`;
   if (routers.length === 0) return "no router reports to this ipconfig";
   const behind = routers.filter(

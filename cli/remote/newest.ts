@@ -1,11 +1,8 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { EXIT, RoutectlError } from "../errors.ts";
 import type { Store } from "../store/etcd.ts";
 import { newestRoutingRevision } from "../store/newest-revision.ts";
 import type { Remote } from "./http.ts";
 import { fetchRouters, type RoutersAnswer, waitForRevision } from "./ipconfig.ts";
-
-const READ_AGAIN_MS = 100;
 
 /**
  * Waits until every worker of every live router applies the newest change in etcd.
@@ -19,31 +16,24 @@ export async function waitForNewest(
   timeoutMs: number,
   onSilent: (message: string) => void,
 ): Promise<{ revision: number; routers: RoutersAnswer["routers"] }> {
-  const deadline = performance.now() + timeoutMs;
-  const { revision, epoch } = await readNewest(store, deadline);
-  if (revision === 0) {
-    const served = await fetchRouters(ipconfig);
-    if (served.epoch !== null) {
-      const message = `etcd holds no change to wait for, though ipconfig serves revision ${served.revision} of before: etcd has lost its data; see routectl status`;
-      throw new RoutectlError("lost-data", EXIT.error, message);
-    }
+  const revision = await newestRoutingRevision(store);
+  if (revision > 0) return { ...(await waitForWritten(store, ipconfig, revision, timeoutMs, onSilent)), revision };
+  const { epoch, revision: served } = await fetchRouters(ipconfig);
+  if (epoch !== null) {
+    const message = `etcd holds no change to wait for, though ipconfig serves revision ${served} of before: etcd has lost its data; see routectl status`;
+    throw new RoutectlError("lost-data", EXIT.error, message);
   }
-  const { routers } = await waitForRevision(
-    ipconfig,
-    revision,
-    Math.max(0, deadline - performance.now()),
-    onSilent,
-    epoch,
-  );
-  return { revision, routers };
+  return { ...(await waitForRevision(ipconfig, revision, timeoutMs, onSilent)), revision };
 }
 
-/** A wiped etcd has no epoch until ipconfig has seen that services are back. */
-async function readNewest(store: Store, deadline: number): Promise<{ revision: number; epoch: string | undefined }> {
-  while (true) {
-    const revision = await newestRoutingRevision(store);
-    const { item } = await store.get(store.keys.epoch());
-    if (revision === 0 || item !== undefined || performance.now() >= deadline) return { revision, epoch: item?.value };
-    await delay(READ_AGAIN_MS);
-  }
+/** Waits until every worker of every live router applies a change that is in etcd; otherwise as `waitForRevision`. */
+export async function waitForWritten(
+  store: Store,
+  ipconfig: Remote,
+  revision: number,
+  timeoutMs: number,
+  onSilent: (message: string) => void,
+): Promise<RoutersAnswer> {
+  const readEpoch = async (): Promise<string | undefined> => (await store.get(store.keys.epoch())).item?.value;
+  return waitForRevision(ipconfig, revision, timeoutMs, onSilent, readEpoch);
 }

@@ -61,7 +61,7 @@ it("after it was wiped, status finds that, and wait is not content", async () =>
   expect(code).toBe(1);
 });
 
-it("data of another epoch than ipconfig's are a finding, and wait goes on", async () => {
+it("data of another epoch than ipconfig's are a finding, and not what wait and --wait wait for", async () => {
   await register("demo-2");
   await waitFor("the new epoch", async () => (await etcd.raw.list("/routectl/v1/epoch")).length === 1);
   const { snapshot } = await replica.poll();
@@ -74,9 +74,21 @@ it("data of another epoch than ipconfig's are a finding, and wait goes on", asyn
   other.answers.set("/v1/routers", { epoch: snapshot!.epoch, revision: 1000, routers });
   const status = await cli.run("status", "-o", "json", "--ipconfig", other.url);
   const { status: code, stderr } = await cli.run("wait", "--timeout", "1s", "--ipconfig", other.url);
+  const write = await cli.run(
+    "weight",
+    "set",
+    "demo",
+    "demo-2=5",
+    "--wait",
+    "--timeout",
+    "1s",
+    "--ipconfig",
+    other.url,
+  );
   await other.close();
   expect(findings(status)).toEqual([expect.stringContaining("etcd's data are of epoch another-one")]);
   expect(status.status).toBe(7);
-  expect(stderr).toContain("ipconfig serves data of another epoch than etcd's");
-  expect(code).toBe(8);
+  for (const text of [stderr, write.stderr])
+    expect(text).toContain("ipconfig serves data of another epoch than etcd's");
+  expect([code, write.status]).toEqual([8, 8]);
 });
