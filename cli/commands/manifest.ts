@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import type { Command } from "commander";
-import { usageError } from "../errors.ts";
+import { EXIT, usageError } from "../errors.ts";
 import { type Connection, describeChanges, finishWrite, useStore, type WriteOptions, withWrite } from "./options.ts";
 
 interface ApplyOptions extends WriteOptions {
@@ -18,7 +18,7 @@ export function registerApply(program: Command): void {
       `
 Services that the file does not name stay as they are, with --prune, too. To remove a service, name it without a policy
 and with "instances: []": --prune then removes its instances, policy and manual weights. An instance that has registered
-itself, with a lease, is never removed.
+itself, with a lease, is never removed. With --dry-run it exits with 6 when there is something to change.
 
 Example:
   $ routectl dump > services.yaml && routectl apply -f services.yaml --dry-run`,
@@ -35,6 +35,8 @@ Example:
         }),
       );
       await finishWrite(command, outcomes, describeChanges);
+      const differs = outcomes.some(({ changes }) => changes.length > 0);
+      if (options.dryRun === true && differs) process.exitCode = EXIT.differences;
     });
 }
 

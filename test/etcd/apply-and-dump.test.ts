@@ -43,6 +43,11 @@ const apply = async (manifest: string, ...options: string[]): Promise<string> =>
   if (status !== 0) throw new Error(stderr);
   return stdout;
 };
+/** What applying it would change. */
+const compare = async (manifest: string): Promise<{ status: number | null; stdout: string }> => {
+  const { status, stdout } = await cli.runWith(manifest, "apply", "-f", "-", "--dry-run");
+  return { status, stdout };
+};
 const values = async (): Promise<Record<string, unknown>> =>
   Object.fromEntries(
     (await etcd.raw.list("/routectl/v1/services/")).map(({ key, value }) => [
@@ -127,16 +132,20 @@ it("a policy with all that there is goes through apply, dump, and apply again as
 it("of a policy that changes, says what does", async () => {
   await apply(WHOLE_POLICY);
   const other = WHOLE_POLICY.replace("perTryMs: 2000, ", "").replace("percent: 0.5", "percent: 5");
-  expect(await apply(other, "--dry-run")).toBe(
+  const { stdout } = await compare(other);
+  expect(stdout).toBe(
     "orders: policy: timeouts.perTryMs removed (was 2s); 5 % → version=v3 (was 0.5 %) (dry run: nothing was written)\n",
   );
 });
 
 it("--dry-run says what would change, and writes nothing", async () => {
-  const said = await apply(MANIFEST, "--dry-run");
-  expect(said).toContain("orders: add orders-2 at [2001:db8::1]:8080, weight 100");
-  expect(said.match(/dry run: nothing was written/g)).toHaveLength(3);
+  const { status, stdout } = await compare(MANIFEST);
+  expect(stdout).toContain("orders: add orders-2 at [2001:db8::1]:8080, weight 100");
+  expect(stdout.match(/dry run: nothing was written/g)).toHaveLength(3);
   expect(await etcd.raw.list()).toEqual([]);
+  expect(status).toBe(6);
+  await apply(MANIFEST);
+  expect((await compare(MANIFEST)).status).toBe(0);
 });
 
 it("leaves alone what the file does not name", async () => {
