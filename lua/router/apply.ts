@@ -1,7 +1,7 @@
 import { sameServiceList } from "../core/service-list.ts";
 import { checkSnapshot } from "../core/snapshot-check.ts";
 import { judgeSnapshot, shrinks } from "../core/snapshot-order.ts";
-import type { Peer, Position, ServiceList, Snapshot } from "../core/types.ts";
+import type { Peer, ServiceList, Snapshot } from "../core/types.ts";
 import { countRejected, forgetPeer, forgetService } from "./counters.ts";
 import { nowMs } from "./freshness.ts";
 import { forgetHealth } from "./health.ts";
@@ -52,15 +52,16 @@ export function applySnapshot(body: string): Outcome {
     return refuse(verdict, `epoch ${snapshot.epoch}, revision ${string.format("%d", snapshot.revision)}`);
   }
 
-  const removed = removedServices(snapshot, current);
+  const sameEpoch = current?.epoch === snapshot.epoch;
+  const endsRetention = snapshot.full && sameEpoch && isRetentionOver();
+  const removed = removedServices(snapshot, sameEpoch, endsRetention);
   if (!isConfirmed(snapshot, removed)) return "held";
-  if (snapshot.full && isRetentionOver()) endRetention();
   // Another worker leads by now if this one stood still for long.
   if (!leadsStill()) return "current";
 
   let slice = 0;
   let renamed = false;
-  let changed = current === undefined || current.epoch !== snapshot.epoch || current.revision !== snapshot.revision;
+  let changed = !sameEpoch || current?.revision !== snapshot.revision;
   const headBefore = headText();
   const names = new LuaSet<string>();
   for (const name of serviceNames()) names.add(name);
@@ -91,6 +92,7 @@ export function applySnapshot(body: string): Outcome {
     names.delete(service);
     renamed = true;
   }
+  if (endsRetention) endRetention();
   if (renamed) {
     const [stored, storeError] = setServiceNames(sorted(names));
     if (!stored) return refuse("no-memory", `no room for the names of the services (${storeError})`);
@@ -112,18 +114,17 @@ function refuse(reason: string, detail: string): Outcome {
   return "refused";
 }
 
-function removedServices(snapshot: Snapshot, current: Position | undefined): readonly string[] {
+function removedServices(snapshot: Snapshot, sameEpoch: boolean, endsRetention: boolean): readonly string[] {
   if (!snapshot.full) return snapshot.removed;
   const missing: string[] = [];
   for (const name of serviceNames()) {
     if (snapshot.services[name] === undefined) missing.push(name);
   }
-  if (missing.length === 0 || current === undefined) return missing;
-  if (current.epoch !== snapshot.epoch) {
+  if (missing.length > 0 && !sameEpoch) {
     retain();
     notice(`a new epoch without ${missing.length} services, such as ${missing[0]}: they stay for ten minutes`);
   }
-  return isRetaining() && !isRetentionOver() ? [] : missing;
+  return isRetaining() && !endsRetention ? [] : missing;
 }
 
 /** Whether every short list in the snapshot was short in the answer before as well. */

@@ -23,8 +23,9 @@ import { settings } from "./settings.ts";
  *     routectl-last-good 1 EPOCH REVISION LEFT-EPOCHS FRESH-AT-MS SERVICES CHECKSUM
  *     SERVICE CHECKSUM JSON            (one line a service)
  *
- * Checksums are CRC-32: of a service's JSON in its line, of everything else in the first line. It is written aside and
- * then renamed; a file that fails a checksum is not used at all.
+ * While services are kept that ipconfig does not name (retention.ts) the revision is 0: else they would stay for ever after
+ * a restart, which asks for what is newer only. Checksums are CRC-32: of a service's JSON in its line, of everything else in
+ * the first line. It is written aside and then renamed; a file that fails a checksum is not used at all.
  */
 const FORMAT = "routectl-last-good 1";
 
@@ -51,7 +52,6 @@ export function writeLastGoodIfDue(): void {
   const position = currentPosition();
   if (position === undefined) return;
   const started = os.clock();
-  // From revision 0 on everything is asked for: else what is only kept would stay for ever after a restart.
   const revision = isRetaining() ? 0 : position.revision;
   const error = writeFile(`${position.epoch} ${string.format("%d", revision)}`);
   nextWriteMs = now + Math.max(LEAST_INTERVAL_MS, ((os.clock() - started) * 1000) / SHARE_OF_TIME);
