@@ -124,22 +124,21 @@ export function sharesOf(list: ServiceList, weights: readonly number[], algorith
     rest -= (percent ?? 100) / 100;
   }
   parts[rules.length] = Math.max(0, rest);
-  // Without a rest all of the service takes what no rule takes.
-  const hasRest = sums[rules.length]! > 0;
-  let sumOfAll = 0;
-  for (const sum of sums) sumOfAll += sum;
-  const isTaken: boolean[] = [];
+  if (sums[rules.length] === 0) {
+    // Without a rest all of the service takes what no rule takes.
+    for (let i = 0; i < rules.length; i++) sums[rules.length] = sums[rules.length]! + sums[i]!;
+    for (let i = 0; i < weights.length; i++) groups[i] = rules.length;
+    parts[rules.length] = 1;
+  }
+  const hasFirst: boolean[] = [];
   const result: number[] = [];
   for (let i = 0; i < weights.length; i++) {
-    const group = hasRest ? groups[i]! : 0;
-    const part = hasRest ? parts[group]! : 1;
-    const sum = hasRest ? sums[group]! : sumOfAll;
+    const group = groups[i]!;
     const weight = weights[i]!;
-    if (algorithm !== "best") result[i] = sum > 0 ? (part * weight) / sum : 0;
-    else {
-      result[i] = weight > 0 && isTaken[group] !== true ? part : 0;
-      if (weight > 0) isTaken[group] = true;
-    }
+    const sum = algorithm === "best" ? weight : sums[group]!;
+    const isLeftOut = weight === 0 || (algorithm === "best" && hasFirst[group] === true);
+    if (weight > 0) hasFirst[group] = true;
+    result[i] = isLeftOut ? 0 : (parts[group]! * weight) / sum;
   }
   return result;
 }
