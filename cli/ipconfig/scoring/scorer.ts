@@ -88,22 +88,9 @@ export function createServiceScorer(): ServiceScorer {
   const stateOf = (id: string, nowMs: number, instance: Instance): InstanceState => {
     let state = states.get(id);
     if (state === undefined) {
-      state = {
-        window: createWindow(FIGURE_NAMES.length + 1),
-        damped: 1,
-        isFalling: false,
-        // Those that are there when reporting begins are not new.
-        since: first ? Number.NEGATIVE_INFINITY : nowMs,
-        down: false,
-        reason: undefined,
-        scored: false,
-        unaskedTicks: 0,
-        features: undefined,
-        presence: 1,
-        raw: 1,
-        effective: 1,
-        publishedWeight: instance.weight,
-      };
+      // Those that are there when reporting begins are not new.
+      const since = first ? Number.NEGATIVE_INFINITY : nowMs;
+      state = { ...nothingHeard(since), publishedWeight: instance.weight };
       states.set(id, state);
     }
     return state;
@@ -113,7 +100,8 @@ export function createServiceScorer(): ServiceScorer {
     if (sample === undefined) {
       // Nobody asks it. (One that is asked, and says nothing, has a sample that says so.)
       state.unaskedTicks++;
-      if (state.scored && state.unaskedTicks >= DEFAULT_SLOTS) forgetScore(state);
+      const isForgotten = state.scored && state.unaskedTicks >= DEFAULT_SLOTS;
+      if (isForgotten) Object.assign(state, nothingHeard(Number.NEGATIVE_INFINITY));
       return;
     }
     state.unaskedTicks = 0;
@@ -123,15 +111,8 @@ export function createServiceScorer(): ServiceScorer {
       state.reason = sample.reason;
       return;
     }
-    if (state.down) {
-      // It is back: what was before says nothing, and it starts slowly.
-      state.down = false;
-      state.reason = undefined;
-      state.since = nowMs;
-      state.window = createWindow(FIGURE_NAMES.length + 1);
-      state.damped = 1;
-      state.isFalling = false;
-    }
+    // It is back: what was before says nothing, and it starts slowly.
+    if (state.down) Object.assign(state, nothingHeard(nowMs));
     const speaks = sample.state === "up";
     for (let figure = 0; figure < FIGURE_NAMES.length; figure++) {
       values[figure] = speaks ? (sample[FIGURE_NAMES[figure]!] ?? Number.NaN) : Number.NaN;
@@ -244,18 +225,22 @@ export function createServiceScorer(): ServiceScorer {
   };
 }
 
-/** What was said of an instance counts no more, as if nobody had ever asked it. It is not new either. */
-function forgetScore(state: InstanceState): void {
-  state.window = createWindow(FIGURE_NAMES.length + 1);
-  state.since = Number.NEGATIVE_INFINITY;
-  state.scored = false;
-  state.down = false;
-  state.reason = undefined;
-  state.features = undefined;
-  state.damped = 1;
-  state.isFalling = false;
-  state.presence = 1;
-  state.raw = 1;
+/** An instance of which nothing was heard, or of which what was heard counts no more. */
+function nothingHeard(since: number): Omit<InstanceState, "publishedWeight"> {
+  return {
+    window: createWindow(FIGURE_NAMES.length + 1),
+    damped: 1,
+    isFalling: false,
+    since,
+    down: false,
+    reason: undefined,
+    scored: false,
+    unaskedTicks: 0,
+    features: undefined,
+    presence: 1,
+    raw: 1,
+    effective: 1,
+  };
 }
 
 function meansOf(window: Window): Means {
