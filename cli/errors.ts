@@ -31,6 +31,11 @@ export function usageError(message: string): RoutectlError {
   return new RoutectlError("usage", EXIT.usage, message);
 }
 
+/** Whether an error says that a part does not answer. */
+export function isUnreachable(error: unknown): error is RoutectlError {
+  return error instanceof RoutectlError && error.exitCode === EXIT.unreachable;
+}
+
 /** A part does not answer. */
 export function unreachable(code: string, message: string, cause?: unknown): RoutectlError {
   return new RoutectlError(code, EXIT.unreachable, message, cause);

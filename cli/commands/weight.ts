@@ -54,7 +54,6 @@ export function registerWeight(program: Command): void {
         setWeights(store, service, {
           weights,
           ttlSeconds: options.ttl,
-          action: "weight set",
           by: options.by,
           reason: options.reason,
           dryRun: options.dryRun === true,
@@ -70,7 +69,6 @@ export function registerWeight(program: Command): void {
       const outcome = await useStore(command.optsWithGlobals<Connection>(), (store) =>
         clearWeights(store, service, {
           ids,
-          action: "weight clear",
           by: options.by,
           reason: options.reason,
           dryRun: options.dryRun === true,

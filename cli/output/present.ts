@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { EXIT, RoutectlError } from "../errors.ts";
+import { isUnreachable } from "../errors.ts";
 
 export const FORMATS = ["table", "wide", "json", "yaml"] as const;
 export type Format = (typeof FORMATS)[number];
@@ -32,7 +32,7 @@ export async function present<T>(
     }
     await delay(WATCH_INTERVAL_MS);
     text = await show().catch((error: unknown) => {
-      if (!(error instanceof RoutectlError) || error.exitCode !== EXIT.unreachable) throw error;
+      if (!isUnreachable(error)) throw error;
       if (error.message !== told) warn(error.message);
       told = error.message;
       return undefined;

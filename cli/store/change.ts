@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { EXIT, RoutectlError, unreachable } from "../errors.ts";
+import { EXIT, isUnreachable, RoutectlError, unreachable } from "../errors.ts";
 import { type Expectation, MAX_OPERATIONS, type Operation, type Store } from "./etcd.ts";
 import type { HistoryEntry } from "./schemas.ts";
 
@@ -64,10 +64,6 @@ export async function commitChange(
     EXIT.conflict,
     `someone else has changed ${service} in the meantime: look at routectl history ${service}, then try again`,
   );
-}
-
-function isUnreachable(error: unknown): boolean {
-  return error instanceof RoutectlError && error.exitCode === EXIT.unreachable;
 }
 
 /** Whether etcd has carried a write out that it did not answer is not known before it answers again. */

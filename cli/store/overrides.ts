@@ -15,8 +15,6 @@ export interface SetWeights extends Author {
   readonly weights: ReadonlyMap<string, number>;
   /** Undefined: until they are cleared. */
   readonly ttlSeconds: number | undefined;
-  /** What the history calls it. */
-  readonly action: string;
   readonly dryRun: boolean;
 }
 
@@ -57,7 +55,7 @@ export async function setWeights(store: Store, service: string, request: SetWeig
       operations.push(lease === undefined ? { put: key, value } : { put: key, value, lease });
     }
     const detail = group.map(([id, weight]) => `${id}=${weight}`).join(" ") + forTime;
-    const entry = { at, by: request.by, action: request.action, detail, reason: request.reason };
+    const entry = { at, by: request.by, action: "weight set", detail, reason: request.reason };
     const commit = () => commitChange(store, service, catalog.revision, entry, expectations, operations);
     return { names: group.map(([id]) => id), commit };
   });
@@ -67,7 +65,6 @@ export async function setWeights(store: Store, service: string, request: SetWeig
 export interface ClearWeights extends Author {
   /** Empty: all of the service's. */
   readonly ids: readonly string[];
-  readonly action: string;
   readonly dryRun: boolean;
 }
 
@@ -87,7 +84,7 @@ export async function clearWeights(store: Store, service: string, request: Clear
     const entry = {
       at: Date.now(),
       by: request.by,
-      action: request.action,
+      action: "weight clear",
       detail: group.join(" "),
       reason: request.reason,
     };

@@ -70,7 +70,6 @@ async function timesOf(name: string, ground: Ground, { workers }: BenchRouter): 
     await setWeights(store, SERVICE, {
       weights,
       ttlSeconds: undefined,
-      action: "bench",
       by: "bench",
       reason: "",
       dryRun: false,

@@ -49,7 +49,6 @@ const weightOf = (by: string, weight: number): SetWeights => ({
   ...author(by),
   weights: new Map([["demo-1", weight]]),
   ttlSeconds: undefined,
-  action: "weight set",
 });
 const overrides = async () => (await etcd.raw.list("/routectl/v1/overrides/")).map(({ value }) => JSON.parse(value));
 const authors = async () =>
@@ -163,7 +162,7 @@ it("of many weights, the error names the instances whose weight is set, or clear
   expect((await overrides()).filter(({ weight }) => weight === 5)).toHaveLength(39);
   await etcd.raw.delete("/routectl/v1/overrides/big/big-50");
   await setWeights(writes.store, "big", request);
-  const clear = { ...author("bob"), ids, action: "weight clear" };
+  const clear = { ...author("bob"), ids };
   await expect(clearWeights(meddledWith("/routectl/v1/overrides/big/big-89"), "big", clear)).rejects.toThrow(
     /^failed at big-79, .*, big-89: .* \(done: big-0, .*, big-19 and 59 more; not tried: nothing\)$/,
   );

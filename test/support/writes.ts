@@ -26,11 +26,10 @@ export function writesTo(etcdUrl: string): Writes {
       revisionOf(await registerInstance(store, service, { address: "10.0.0.1", port: 8080, ...instance }, AUTHOR)),
     deregister: async (service, id) => revisionOf(await deregisterInstance(store, service, id, AUTHOR)),
     setWeight: async (service, id, weight) => {
-      const request = { ...AUTHOR, weights: new Map([[id, weight]]), ttlSeconds: undefined, action: "weight set" };
+      const request = { ...AUTHOR, weights: new Map([[id, weight]]), ttlSeconds: undefined };
       return revisionOf(await setWeights(store, service, request));
     },
-    clearWeights: async (service) =>
-      revisionOf(await clearWeights(store, service, { ...AUTHOR, ids: [], action: "weight clear" })),
+    clearWeights: async (service) => revisionOf(await clearWeights(store, service, { ...AUTHOR, ids: [] })),
     close: () => store.close(),
   };
 }
