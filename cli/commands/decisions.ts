@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { present, type ReadOptions, warn } from "../output/present.ts";
+import { present, type ReadOptions } from "../output/present.ts";
 import type { Cell } from "../output/table.ts";
 import { formatDuration, formatMoment } from "../output/times.ts";
 import type { Decision } from "../remote/decisions.ts";
@@ -32,7 +32,7 @@ Example:
       const { router } = command.optsWithGlobals<Connection>();
       await present(
         options,
-        () => fetchDecisions(router, service, options, warn),
+        (tellSilent) => fetchDecisions(router, service, options, tellSilent),
         (decisions, wide) => {
           const heads = ["TIME", "REQUEST", "ATTEMPT", "PEER", "STATUS", "TOOK", "REASON"];
           const more = ["ROUTER", "MODE", "RULE", "CANDIDATES"];

@@ -11,30 +11,41 @@ export interface ReadOptions {
 
 const WATCH_INTERVAL_MS = 1000;
 
+/** Says that a part does not answer, though others do. */
+export type TellSilent = (part: string, message: string) => void;
+
 /**
  * Prints what a read command found, once, or with `--watch` again every second. What has been seen once is looked for again
- * when a part stops answering: that is said, once, and the last that was printed stays.
+ * when a part stops answering: the last that was printed stays, and it is said, once until that part answers again.
  */
 export async function present<T>(
   options: ReadOptions,
-  read: () => Promise<T>,
+  read: (tellSilent: TellSilent) => Promise<T>,
   renderText: (value: T, wide: boolean) => string,
 ): Promise<void> {
-  const show = async (): Promise<string> => formatAs(options.output, await read(), renderText);
+  let silentBefore = new Set<string>();
+  let silent = new Set<string>();
+  const tellSilent: TellSilent = (part, message) => {
+    if (!silentBefore.has(part)) warn(message);
+    silent.add(part);
+  };
+  const show = async (): Promise<string> => {
+    silentBefore = silent;
+    silent = new Set();
+    return formatAs(options.output, await read(tellSilent), renderText);
+  };
   let text: string | undefined = await show();
   if (options.watch !== true) return write(text);
-  let told = "";
   while (true) {
     if (text !== undefined) {
       if (process.stdout.isTTY === true) process.stdout.write("\u001b[2J\u001b[H");
       write(text);
-      told = "";
     }
     await delay(WATCH_INTERVAL_MS);
     text = await show().catch((error: unknown) => {
       if (!isUnreachable(error)) throw error;
-      if (error.message !== told) warn(error.message);
-      told = error.message;
+      // Its message says why, and that may differ each time: refused, reset, too late.
+      tellSilent(error.code, error.message);
       return undefined;
     });
   }

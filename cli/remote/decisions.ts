@@ -45,14 +45,14 @@ export interface DecisionQuery {
 /**
  * The last decisions for a service in every given router, newest first.
  * @param urls of routers, separated by commas
- * @param onSilent is told of a router that does not answer, while another one does
+ * @param tellSilent is told of each router that does not answer, while another one does
  * @throws `unknown-service`, with the nearest name; `router-unreachable` (exit 3) when no router answers
  */
 export async function fetchDecisions(
   urls: string,
   service: string,
   { requestId, limit }: DecisionQuery,
-  onSilent: (message: string) => void,
+  tellSilent: (url: string, message: string) => void,
 ): Promise<Decision[]> {
   await fetchKnownService(urls, service);
   const query = new URLSearchParams({
@@ -60,8 +60,9 @@ export async function fetchDecisions(
     limit: String(limit),
     ...(requestId === undefined ? {} : { requestId }),
   });
+  const routers = splitUrls(routerAt(urls));
   const answers = await Promise.allSettled(
-    splitUrls(routerAt(urls)).map(async (url) => {
+    routers.map(async (url) => {
       const remote = routerAt(url);
       const [{ node }, { value }] = await Promise.all([
         fetchStatus(remote),
@@ -73,9 +74,11 @@ export async function fetchDecisions(
       });
     }),
   );
-  const silent = answers.filter((answer) => answer.status === "rejected");
-  if (silent.length === answers.length) throw silent[0]!.reason;
-  for (const { reason } of silent) onSilent((reason as Error).message);
+  const [firstSilent, ...otherSilent] = answers.filter((answer) => answer.status === "rejected");
+  if (firstSilent !== undefined && otherSilent.length + 1 === answers.length) throw firstSilent.reason;
+  answers.forEach((answer, at) => {
+    if (answer.status === "rejected") tellSilent(routers[at]!, (answer.reason as Error).message);
+  });
   const decisions = answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
   return decisions.sort((a, b) => b.at - a.at || b.attempt - a.attempt).slice(0, limit);
 }

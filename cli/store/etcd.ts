@@ -316,8 +316,10 @@ export function translateError(error: unknown, givenUrls: string): Error {
   );
 }
 
-/** gRPC tells the same thing several times over; the last error in it is the one that says something. */
+/** gRPC tells the same thing several times over, and of its own state; the last error in it is the one that says something. */
 function shorten(message: string): string {
   const [line] = message.split("\n");
+  const late = /DEADLINE_EXCEEDED: Deadline exceeded after ([\d.]+)s/.exec(line!)?.[1];
+  if (late !== undefined) return `no answer within ${Math.round(Number(late) * 1000)} ms`;
   return /Last error: (?:Error: )?(.*?)\.? Resolution note/.exec(line!)?.[1] ?? line!;
 }

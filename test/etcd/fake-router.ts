@@ -10,7 +10,7 @@ export interface FakeRouter {
   readonly answers: Map<string, unknown>;
   /** What it says with 404. */
   missing: object;
-  /** Whether it answers at all. */
+  /** Whether it answers nothing of use: by turns the connection breaks, and it says 503. */
   isSilent: boolean;
   /** How often it was asked for a service. */
   asked: number;
@@ -21,10 +21,12 @@ export interface FakeRouter {
 
 export async function startFakeRouter(node: string): Promise<FakeRouter> {
   const answers = new Map<string, unknown>([["/v1/status", { node }]]);
+  let refused = 0;
   const server = createServer((request, response) => {
     if (request.url?.startsWith("/v1/services/")) router.asked++;
     if (router.isSilent) {
-      response.destroy();
+      if (refused++ % 2 === 0) response.destroy();
+      else response.writeHead(503).end();
       return;
     }
     const { pathname } = new URL(request.url ?? "/", "http://router");

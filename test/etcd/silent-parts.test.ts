@@ -12,18 +12,22 @@ let etcd: TestEtcd;
 let cli: ReturnType<typeof routectlFor>;
 let port: number;
 let router: FakeRouter;
+let otherRouter: FakeRouter;
 
 beforeAll(async () => {
   etcd = await startEtcd();
   port = await freePort();
   cli = routectlFor(etcd.url, { ROUTECTL_IPCONFIG: `http://127.0.0.1:${port}` });
   await cli.must("service", "register", "demo", "--id", "demo-1", "--address", "10.0.0.1", "--port", "8080");
-  router = await startFakeRouter("edge-1");
-  router.answers.set("/v1/services/demo", fakeService("demo", [{ id: "demo-1" }]));
+  [router, otherRouter] = await Promise.all([startFakeRouter("edge-1"), startFakeRouter("edge-2")]);
+  for (const { answers } of [router, otherRouter]) {
+    answers.set("/v1/services/demo", fakeService("demo", [{ id: "demo-1" }]));
+    answers.set("/v1/decisions", { decisions: [] });
+  }
 });
 
 afterAll(async () => {
-  await router?.close();
+  await Promise.all([router?.close(), otherRouter?.close()]);
   await etcd?.close();
 });
 
@@ -60,7 +64,7 @@ it("--wait exits with 8 when ipconfig has answered once, and is gone", async () 
 
 /** Runs a command that is ended when the test has seen enough. */
 function watch(...args: string[]) {
-  const settings = { ROUTECTL_ETCD: etcd.url, ROUTECTL_ROUTER: router.url };
+  const settings = { ROUTECTL_ETCD: etcd.url, ROUTECTL_ROUTER: `${otherRouter.url},${router.url}` };
   const child = spawn(process.execPath, [MAIN, ...args, "-w"], { env: { ...process.env, ...settings } });
   const printed = { stdout: "", stderr: "" };
   for (const stream of ["stdout", "stderr"] as const) {
@@ -70,7 +74,7 @@ function watch(...args: string[]) {
   }
   return {
     printed,
-    tables: () => printed.stdout.match(/^(ID|SERVICE) /gm)?.length ?? 0,
+    tables: () => printed.stdout.match(/^(ID|SERVICE|TIME) /gm)?.length ?? 0,
     end: async () => {
       const isOver = child.exitCode !== null;
       child.kill();
@@ -79,29 +83,35 @@ function watch(...args: string[]) {
   };
 }
 
+const silenceRouters = (isSilent: boolean, routers: () => FakeRouter[]) => () => {
+  for (const one of routers()) one.isSilent = isSilent;
+};
+
 it.each([
-  [
-    "a router",
-    ["peers", "demo"],
-    () => {
-      router.isSilent = true;
-    },
-    () => {
-      router.isSilent = false;
-    },
-  ],
-  ["etcd", ["service", "list"], () => etcd.pause(), () => etcd.resume()],
-])("-w goes on when %s has been silent, and says that once", async (_, args, silence, resume) => {
+  {
+    name: "every router",
+    args: ["peers", "demo"],
+    silence: silenceRouters(true, () => [router, otherRouter]),
+    resume: silenceRouters(false, () => [router, otherRouter]),
+  },
+  { name: "etcd", args: ["service", "list"], silence: () => etcd.pause(), resume: () => etcd.resume() },
+  {
+    name: "one of two routers",
+    args: ["decisions", "demo"],
+    silence: silenceRouters(true, () => [router]),
+    resume: silenceRouters(false, () => [router]),
+  },
+])("-w goes on when $name has been silent, and says that once", async ({ args, silence, resume }) => {
   const watching = watch(...args);
   await waitFor("the first table", () => watching.tables() > 0);
   silence();
   await waitFor("the warning", () => watching.printed.stderr !== "");
-  await new Promise((resolve) => setTimeout(resolve, 2500));
+  await new Promise((resolve) => setTimeout(resolve, 3500));
   const before = watching.tables();
   resume();
   await waitFor("the next table", () => watching.tables() > before);
   expect(await watching.end()).toBe(false);
   expect(watching.printed.stderr).toMatch(
-    /^routectl: warning: [^\n]+ does not answer [^\n]+\n$|^routectl: warning: no router answers [^\n]+\n$/,
+    /^routectl: warning: (etcd [^\n]+ does not answer|no router answers) [^\n]+\n$/,
   );
 });
