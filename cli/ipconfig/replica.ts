@@ -99,7 +99,7 @@ export async function startReplica(
         logger.error(
           empty
             ? `etcd has lost its data: each service stays as it was until it is registered again, for ${RETAIN_MS / 60_000} minutes at most after the first one is`
-            : "etcd's data is older than before, as after a restore: a new epoch begins",
+            : "etcd's data is not what it was before, as after a restore: a new epoch begins",
         );
       },
       onConnection: (now, reason) => {

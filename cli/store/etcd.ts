@@ -44,6 +44,8 @@ export interface Store {
   list(prefix: string, without?: string): Promise<{ items: KeyValue[]; revision: number }>;
   /** The newest revision among the keys under a prefix, as of a revision or of now; 0 when there are none. */
   newestRevision(prefix: string, asOf?: number): Promise<number>;
+  /** Whether this was written in the life of etcd's data that goes on now; undefined when that is compacted away. */
+  hasWritten(item: KeyValue): Promise<boolean | undefined>;
   /** The first keys under a prefix, and how many there are. */
   firstKeys(prefix: string, limit: number): Promise<{ keys: string[]; count: number }>;
   /** Carries out all operations if every expectation holds, else none. */
@@ -132,6 +134,19 @@ export function openStore(options: StoreOptions): Store {
         });
         const [newest] = response.kvs;
         return newest === undefined ? 0 : Number(newest.mod_revision);
+      }),
+    hasWritten: ({ key, value, modRevision }) =>
+      call(async () => {
+        try {
+          const { kvs } = await client.kv.range({ key: Buffer.from(key), revision: modRevision });
+          const [found] = kvs.map(toKeyValue);
+          return found?.modRevision === modRevision && found.value === value;
+        } catch (error) {
+          const { message } = error as Error;
+          if (/required revision has been compacted/.test(message)) return undefined;
+          if (/required revision is a future revision/.test(message)) return false;
+          throw error;
+        }
       }),
     firstKeys: (prefix, limit) =>
       call(async () => {

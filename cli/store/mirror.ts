@@ -1,12 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Catalog } from "./catalog.ts";
-import type { Store } from "./etcd.ts";
+import type { KeyValue, Store } from "./etcd.ts";
 
 /** What the mirror of etcd tells. All calls are synchronous and in order. */
 export interface MirrorHandler {
   /** The catalog has changed, up to `revision`. */
   onChange(touched: ReadonlySet<string>, revision: number): void;
-  /** etcd's data is older than what was read before: it was wiped, or restored from a backup. */
+  /** etcd's data is not what was read before, and what came of that: it was wiped, or restored from a backup. */
   onRestored(catalogIsEmpty: boolean): void;
   onConnection(connected: boolean, reason: string): void;
   /** A list has found differences that the watch had not told of. */
@@ -51,6 +51,8 @@ export function startMirror(
   const stopping = new AbortController();
   const prefix = `${store.keys.prefix}/`;
   let lastRevision = 0;
+  /** The newest value that was seen: what tells two lives of etcd's data apart when the later one has as many revisions. */
+  let newest: KeyValue | undefined;
   let connected: boolean | undefined;
   /** etcd was found empty after it had held data: the old catalog stays until there is something to put in its place. */
   let lostData = false;
@@ -66,8 +68,10 @@ export function startMirror(
     const histories = store.keys.allHistories();
     const { items, revision } = await store.list(prefix, histories);
     const historyRevision = options.withRevision ? await store.newestRevision(histories, revision) : 0;
+    const isOtherLife = revision < lastRevision || (newest !== undefined && (await store.hasWritten(newest)) === false);
     setConnected(true, "");
-    if (revision < lastRevision || lostData) {
+    newest = newestOf(items);
+    if (isOtherLife || lostData) {
       const hasServices = items.some((item) => item.key.startsWith(`${prefix}services/`));
       if (!lostData || hasServices) told.onRestored(!hasServices);
       lostData = !hasServices;
@@ -99,6 +103,7 @@ export function startMirror(
       const watch = store.watch(prefix, fromRevision, {
         onChanges: (changes, revision) => {
           lastRevision = Math.max(lastRevision, revision);
+          newest = newestOf(changes.flatMap((change) => (change.type === "put" ? change.item : []))) ?? newest;
           if (lostData) return finish("there is data again");
           told.onChange(catalog.apply(changes), catalog.revision);
         },
@@ -150,4 +155,10 @@ export function startMirror(
       await running;
     },
   };
+}
+
+function newestOf(items: readonly KeyValue[]): KeyValue | undefined {
+  let newest: KeyValue | undefined;
+  for (const item of items) if (newest === undefined || item.modRevision > newest.modRevision) newest = item;
+  return newest;
 }

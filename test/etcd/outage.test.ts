@@ -108,6 +108,27 @@ it("changes and deletions are made, and compacted away, while ipconfig is cut of
   await expectChangesToFlow(epoch);
 });
 
+it("a backup is restored while ipconfig is cut off, and more is written then than it had seen before", async () => {
+  const backup = await etcd.backUp();
+  await waitFor("etcd to take a write", () =>
+    writes.setWeight("demo", "demo-1", 3).then(
+      () => true,
+      () => false,
+    ),
+  );
+  await waitFor("the change", async () => (await weight("demo-1")) === 3, BACK_WITHIN_MS);
+  const { epoch, revision } = (await replica.poll()).snapshot!;
+  const seen = await etcd.raw.revision();
+  proxy.cut();
+  await etcd.restoreFrom(backup);
+  while ((await etcd.raw.put("/elsewhere", "")) <= seen);
+  proxy.mend();
+  await waitFor("a new epoch", async () => (await replica.poll()).snapshot?.epoch !== epoch, BACK_WITHIN_MS);
+  expect((await replica.poll({ epoch, revision })).snapshot).toMatchObject({ full: true });
+  expect(await replica.service("demo")).toMatchObject({ mode: "normal" });
+  await expectChangesToFlow((await replica.poll()).snapshot!.epoch);
+});
+
 it("the connection is lost again and again, and nothing else", async () => {
   const { epoch } = (await replica.service("demo"))!;
   for (let round = 1; round <= 5; round++) {
