@@ -50,16 +50,16 @@ function createProgram(): Command {
 }
 
 /** The one place where errors are caught, printed and made into an exit code. */
-async function main(): Promise<void> {
+async function main(): Promise<number> {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     // The reader of a pipe has seen enough.
     if (error.code === "EPIPE") process.exit(EXIT.ok);
   });
   try {
     await createProgram().parseAsync();
+    return Number(process.exitCode ?? EXIT.ok);
   } catch (error) {
-    // At once: etcd's client, when it waits for a connection, would keep the process for a second more.
-    process.exit(report(error));
+    return report(error);
   }
 }
 
@@ -82,4 +82,7 @@ function report(error: unknown): number {
 // Node waits at its end for names that are being resolved, for ten seconds where no name server answers (resolv.conf(5)).
 process.env.RES_OPTIONS ??= "timeout:1 attempts:2";
 
-await main();
+const status = await main();
+await new Promise((resolve) => process.stdout.write("", resolve));
+// At once: connections that etcd's client still makes, to members that are gone, would keep the process for seconds.
+process.exit(status);

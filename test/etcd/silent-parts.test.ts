@@ -1,9 +1,11 @@
 import { spawn } from "node:child_process";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { freePort } from "../../cli/stack/ports.ts";
 import { startEtcd, type TestEtcd } from "../support/etcd.ts";
 import { startTestReplica, type TestReplica } from "../support/replica.ts";
-import { MAIN, routectlFor } from "../support/routectl.ts";
+import { MAIN, routectl, routectlFor } from "../support/routectl.ts";
 import { waitFor } from "../support/wait.ts";
 import { type FakeRouter, fakeService, startFakeRouter } from "./fake-router.ts";
 
@@ -114,4 +116,34 @@ it.each([
   expect(watching.printed.stderr).toMatch(
     /^routectl: warning: (etcd [^\n]+ does not answer|no router answers) [^\n]+\n$/,
   );
+});
+
+/** A port on which connections are never made, as of a host that is gone: nobody takes them, and the queue is full. */
+async function startDeadEnd(): Promise<string> {
+  const script =
+    "const s = require('net').createServer().listen({ host: '127.0.0.1', port: 0, backlog: 1 }, () => console.log(s.address().port))";
+  const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+  const sockets: Socket[] = [];
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    child.kill("SIGKILL");
+  });
+  const [line] = (await once(child.stdout, "data")) as [Buffer];
+  const deadEnd = Number(line.toString());
+  child.kill("SIGSTOP");
+  const isFull = async (): Promise<boolean> => {
+    const socket = connect(deadEnd, "127.0.0.1").on("error", () => undefined);
+    sockets.push(socket);
+    const connected = once(socket, "connect").then(() => true);
+    return !(await Promise.race([connected, new Promise<boolean>((resolve) => setTimeout(resolve, 300, false))]));
+  };
+  await waitFor("the queue to be full", isFull);
+  return `http://127.0.0.1:${deadEnd}`;
+}
+
+it("a command that has done its work ends, though connections to a member are still being made", async () => {
+  const urls = [etcd.url, await startDeadEnd(), await startDeadEnd()].join(",");
+  const { status, ms } = await routectl(["weight", "set", "demo", "demo-1=7", "--etcd", urls]);
+  expect(status).toBe(0);
+  expect(ms).toBeLessThan(5000);
 });
