@@ -10,6 +10,12 @@ import type { Limit } from "./types.ts";
 /** Workers' clocks differ by some milliseconds, and by seconds in one that was held up. */
 const CLOCK_SLACK_MS = 10_000;
 
+/**
+ * Sums of quotients such as 1000/3 are not exact: so much of a token is given away. A power of two, so that adding it is
+ * exact, and no product of whole milliseconds and a common rate falls on it: what is left and what is admitted agree.
+ */
+const TOLERANCE = 1 / 1024;
+
 /** When the bucket would be full again if one more request were admitted. 0 stands for a bucket that was never used. */
 export function fullAfterRequest(fullAtMs: number, nowMs: number, limit: Limit): number {
   return Math.max(credible(fullAtMs, nowMs, limit), nowMs) + 1000 / limit.rate;
@@ -25,14 +31,13 @@ function credible(fullAtMs: number, nowMs: number, limit: Limit): number {
 
 /** Whether the request that would make a bucket full at this time is admitted. */
 export function isAdmitted(nextFullAtMs: number, nowMs: number, limit: Limit): boolean {
-  // A thousandth of a token: sums of quotients such as 1000/3 are not exact.
-  return (nextFullAtMs - nowMs) * limit.rate <= (limit.burst + 0.001) * 1000;
+  return (nextFullAtMs - nowMs) * limit.rate <= (limit.burst + TOLERANCE) * 1000;
 }
 
 /** Whole tokens that are left in a bucket. */
 export function tokensLeft(fullAtMs: number, nowMs: number, limit: Limit): number {
   const missing = (Math.max(0, credible(fullAtMs, nowMs, limit) - nowMs) * limit.rate) / 1000;
-  return Math.max(0, Math.floor(limit.burst - missing + 0.001));
+  return Math.max(0, Math.floor(limit.burst - missing + TOLERANCE));
 }
 
 /** Whole seconds, at least one, until a request that was refused would be admitted. */

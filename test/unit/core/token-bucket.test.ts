@@ -118,6 +118,16 @@ describe("what a client is told", () => {
     );
   });
 
+  // Where a bucket lacks a thousandth of a token, which was once the tolerance.
+  it.each([
+    1997, 1998, 1999, 2000,
+  ])("is the same as what is admitted %i ms after the last token of one in two seconds", (ms) => {
+    const limit = limitOf(0.5, 1);
+    const fullAtMs = fullAfterRequest(0, NOW_MS, limit);
+    const admitted = isAdmitted(fullAfterRequest(fullAtMs, NOW_MS + ms, limit), NOW_MS + ms, limit);
+    expect(tokensLeft(fullAtMs, NOW_MS + ms, limit)).toBe(admitted ? 1 : 0);
+  });
+
   it("is a time after which a request is admitted, and not a second more", () => {
     fc.assert(
       fc.property(anyLimit, fc.nat(2000), (limit, afterMs) => {
